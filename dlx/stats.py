@@ -21,6 +21,7 @@ LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
 RESAMPLES = 1_000
+SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
 CLOSE = 1e-9  # areas that differ by less are the same
 CELLS = 4_000_000  # of resamples and rows at once: 32 MB
 BETWEEN: Any = "linear"  # of quantiles of people who weigh the same
@@ -37,6 +38,11 @@ class Interval(NamedTuple):
     def excludes(self, value: float) -> bool:
         """Return whether the interval leaves out a value; one without ends leaves out nothing."""
         return bool(value < self.low or value > self.high)
+
+
+def counts_of(weights: Weights, people: int) -> np.ndarray:
+    """Return how much each of some people counts, [people]: 1 where all count the same."""
+    return np.ones(people) if weights is None else weights
 
 
 def effective(weights: np.ndarray) -> np.ndarray:
@@ -86,7 +92,7 @@ def auc(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) ->
 def placements(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> tuple[np.ndarray, np.ndarray]:
     """Return the share of the other class that each person ranks right against, ties half, [positives], [negatives]."""
     is_event, (_, place) = outcomes == 1, np.unique(predicted, return_inverse=True)
-    counts = np.ones(len(outcomes)) if weights is None else weights
+    counts = counts_of(weights, len(outcomes))
     yes, no = (np.bincount(place, counts * some) for some in (is_event, ~is_event))
     below, above = ((some.cumsum() - some / 2) / some.sum() for some in (no, yes))
     return below[place[is_event]], 1 - above[place[~is_event]]
@@ -153,9 +159,15 @@ def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
     return np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
 
 
+def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Return the log loss of each row, nats [rows]; probabilities are kept 1e-15 away from 0 and 1."""
+    kept = np.clip(predicted, SMALLEST, 1 - SMALLEST)
+    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
+
+
 def auc_with_error(outcomes: np.ndarray, scores: np.ndarray, weights: Weights = None) -> tuple[float, float]:
     """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
-    counts = np.ones(len(outcomes)) if weights is None else effective(weights)
+    counts = effective(counts_of(weights, len(outcomes)))
     return auc_of_counts(scores, outcomes * counts, ~outcomes * counts)
 
 
@@ -173,14 +185,9 @@ def auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -
     return area, float(np.sqrt(variance))
 
 
-def normal_interval(estimate: float, error: float, *, within: tuple[float, float]) -> Interval:
-    """Return an estimate of some standard error with its 95 % normal interval, cut at the limits of what it may be."""
-    return Interval(estimate, max(estimate - Z * error, within[0]), min(estimate + Z * error, within[1]))
-
-
 def _by_class(outcomes: np.ndarray, weights: Weights) -> tuple[np.ndarray, np.ndarray]:
     """Return how much each positive and each negative counts."""
-    counts = np.ones(len(outcomes)) if weights is None else weights
+    counts = counts_of(weights, len(outcomes))
     return counts[outcomes == 1], counts[outcomes != 1]
 
 
@@ -247,29 +254,26 @@ def _resampled_shares(rows: int, replicates: int, seed: int) -> tuple[np.ndarray
     return resampled_counts(rows, seed=rng) / rows, resampled_counts(replicates, seed=rng) / replicates
 
 
-def interval_of(statistic: Callable[[np.ndarray], float], outcomes: np.ndarray, *, seed: int = 0) -> Interval:
-    """Return a statistic of rows, given as positions, with its interval over resampled rows.
-
-    Rows are drawn whatever their outcome, since the share of events would be another among other people too; a resample that
-    lacks an outcome is left out. The rows of the rarest outcome count as the people; one such row has no interval.
-    """
-    rng, classes, people = np.random.default_rng(seed), len(np.unique(outcomes)), rarest(outcomes)
-    estimate = float(statistic(np.arange(len(outcomes))))
+def interval_of(statistic: Callable[[np.ndarray], float], people: int, *, seed: int = 0) -> Interval:
+    """Return a statistic of so many people, given as positions, with its interval over resampled ones; one has no interval."""
+    rng, estimate = np.random.default_rng(seed), float(statistic(np.arange(people)))
     if people < 2:
         return Interval(estimate, np.nan, np.nan)
-    drawn = (rng.integers(len(outcomes), size=len(outcomes)) for _ in range(RESAMPLES))
-    resampled = np.array([statistic(rows) for rows in drawn if len(np.unique(outcomes[rows])) == classes])
+    resampled = [statistic(rng.integers(people, size=people)) for _ in range(RESAMPLES)]
     return Interval(estimate, *ends_of(resampled, people=people))
 
 
 def interval_over(
     statistic: Callable[[np.ndarray], np.ndarray], outcomes: np.ndarray, weights: Weights = None, *, seed: int = 0
 ) -> Interval:
-    """Return what `interval_of` does, for a statistic [resamples] of how much each row counts, [resamples, rows]."""
+    """Return a statistic, [resamples] of how much each row counts [resamples, rows], with its interval over resampled rows.
+
+    Rows are drawn whatever their outcome, since the share of events would be another among other people too; a resample that
+    lacks an outcome is left out. The rows of the rarest outcome count as the people; one such row has no interval.
+    """
     is_class, people = np.unique(outcomes)[:, None] == outcomes, rarest(outcomes)
     if people < 2:
-        everybody = np.ones((1, len(outcomes))) if weights is None else weights[None]
-        return Interval(float(statistic(everybody)[0]), np.nan, np.nan)
+        return Interval(float(statistic(counts_of(weights, len(outcomes))[None])[0]), np.nan, np.nan)
     found = []
     for counts in counts_in_chunks(len(outcomes), weights, seed=seed):
         has_all = (counts @ is_class.T > 0).all(axis=1)

@@ -25,7 +25,7 @@ from dlx.dataset import Dataset
 from dlx.effects import permutation_importance
 from dlx.model import BlackBox
 from dlx.schema import Feature, Schema, Target
-from dlx.stats import Interval, interval_of, interval_of_mean
+from dlx.stats import Interval, interval_of_mean, interval_over, means_of
 from dlx.threads import one_thread
 
 HERE = Path(__file__).parent
@@ -74,7 +74,7 @@ def of_metrics(world: World, seed: int) -> Callable[[np.random.Generator], Found
             yield name, metric.interval(outcomes, risks, seed=int(rng.integers(2**31))), truth[name]
             yield f"{name}, difference", metric.gain(outcomes, risks, blurred), gains[name]
         each = costs(outcomes, risks >= THRESHOLD, THRESHOLD)
-        yield "cost", interval_of(lambda rows: float(each[rows].mean()), outcomes), cost
+        yield "cost", interval_over(partial(means_of, values=each), outcomes), cost
 
     return drawn
 

@@ -167,4 +167,4 @@ def carry_over(model: Model, off: np.ndarray, people: np.ndarray, *, seed: int =
         some = ranks[:, rows]
         return float(np.corrcoef(some)[0, 1]) if np.ptp(some, axis=1).all() else 0.0
 
-    return interval_of(correlation, np.zeros(len(people)), seed=seed)
+    return interval_of(correlation, len(people), seed=seed)

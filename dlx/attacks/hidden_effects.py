@@ -103,7 +103,7 @@ def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: b
         effect = np.ptp(real[rows].mean(axis=0))
         return float(np.ptp(shown[rows].mean(axis=0)) / effect) if effect > 0 else np.nan
 
-    measured = interval_of(ratio, np.zeros(len(people)), seed=seed)
+    measured = interval_of(ratio, len(people), seed=seed)
     return detection("a hidden effect", model, is_attacked, "effect on real rows", measured, RATIO_LIMIT, "below")
 
 

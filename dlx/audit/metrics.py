@@ -15,9 +15,20 @@ import numpy as np
 from dlx.errors import DlxError
 from dlx.model import decided
 from dlx.schema import Target
-from dlx.stats import Interval, Weights, auc, auc_difference, auc_interval, interval_over, quantile, weighted_auc
+from dlx.stats import (
+    SMALLEST,
+    Interval,
+    Weights,
+    auc,
+    auc_difference,
+    auc_interval,
+    counts_of,
+    interval_over,
+    log_losses,
+    quantile,
+    weighted_auc,
+)
 
-SMALLEST = 1e-15  # a probability nearer to 0 or 1 counts as this near in the log loss
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts, [resamples, rows], in; [resamples] out
 
 
@@ -41,8 +52,7 @@ class Metric:
 
     def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the metric of some rows, of which each may weigh something else [rows]."""
-        counts = np.ones((1, len(outcomes))) if weights is None else weights[None]
-        return float(self.of(outcomes, predicted)(counts)[0])
+        return float(self.of(outcomes, predicted)(counts_of(weights, len(outcomes))[None])[0])
 
     def reference(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the metric of the best constant prediction, the same for everybody."""
@@ -106,12 +116,6 @@ def average_precisions(outcomes: np.ndarray, predicted: np.ndarray, counts: np.n
     found, above = (np.cumsum(counts[:, order] * some, axis=1)[:, last] for some in (outcomes[order], 1.0))
     precision = np.divide(found, above, out=np.zeros_like(found), where=above > 0)
     return (np.diff(found, prepend=0.0) * precision).sum(axis=1) / found[:, -1]
-
-
-def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Return the log loss of each row, nats [rows]; probabilities are kept 1e-15 away from 0 and 1."""
-    kept = np.clip(predicted, SMALLEST, 1 - SMALLEST)
-    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
 
 def cost_ratio(threshold: float) -> float:

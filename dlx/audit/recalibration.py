@@ -21,7 +21,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox, LinearModel, Model, NeuralModel, TreeModel
 from dlx.model.base import scales_from
-from dlx.stats import Weights, effective
+from dlx.stats import Weights, counts_of, effective
 
 if TYPE_CHECKING:
     from torch import nn
@@ -106,7 +106,7 @@ def recalibrated(model: Model, validation: Dataset, *, kind: Kind = "auto", seed
 def _on_the_line(model: Model, validation: Dataset) -> Model:
     """Return the model with its values stretched and shifted to the line of outcomes on them, by least squares."""
     outcomes, predicted = answers(model, validation, "the recalibration")
-    counts = np.ones(len(outcomes)) if validation.weights is None else validation.weights
+    counts = counts_of(validation.weights, len(outcomes))
     (slope,) = slope_of(outcomes, predicted)(counts[None])
     if not slope > 0:
         raise DlxError(
@@ -154,7 +154,7 @@ def better_kind(
 
     if min(outcomes.sum(), (1 - outcomes).sum()) < 2 * FOLDS:
         return "platt"
-    gained, counts = np.zeros(len(outcomes)), np.ones(len(outcomes)) if weights is None else effective(weights)
+    gained, counts = np.zeros(len(outcomes)), effective(counts_of(weights, len(outcomes)))
     for fitted, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(predicted, outcomes):
         chances = [fit(outcomes[fitted], predicted[fitted], counts[fitted])(predicted[held]) for fit in (platt, isotonic)]
         by_platt, by_steps = (np.log(np.where(outcomes[held] == 1, chance, 1 - chance)) for chance in chances)

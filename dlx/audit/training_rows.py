@@ -58,29 +58,18 @@ def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.Da
     import pandas as pd
 
     lines = [{"model": model.name, **seen_by(model, case)._asdict(), "knows_too_well": False} for model in models]
-    own = [(model, line) for model, line in zip(models, lines, strict=True) if line["by"] != "dlx"]
-    metric = next(iter(metrics_of(case.schema.target).values()))
-    weights = case.test.weights
-    others = max(_of_training_rows(case, seed), key=lambda some: metric(_known(case.test), some, weights)) if own else None
-    for model, line in own:
-        assert others is not None
-        line |= _compared(model, case.test, others)
+    if own := [(model, line) for model, line in zip(models, lines, strict=True) if line["by"] != "dlx"]:
+        test, (name, metric) = case.test, next(iter(metrics_of(case.schema.target).items()))
+        outcomes, weights = test.outcomes, test.weights
+        assert outcomes is not None
+        others = max(_of_training_rows(case, seed), key=lambda some: metric(outcomes, some, weights))
+        reached = metric(outcomes, others, weights)
+        for model, line in own:
+            predicted = model.predict(test, model.scales[0])
+            mine, gain = metric(outcomes, predicted, weights), metric.gain(outcomes, predicted, others, weights=weights)
+            line |= {name: mine, f"{name}_of_others": reached, "low": gain.low, "high": gain.high}
+            line["knows_too_well"] = bool(gain.low > 0 and mine > (1 + reached) / 2)
     return pd.DataFrame(lines)
-
-
-def _compared(model: Model, test: Dataset, others: np.ndarray) -> dict[str, float | bool]:
-    """Return how a model ranks the outcomes of the test rows, beside others that have not seen them."""
-    outcomes, predicted, weights = _known(test), model.predict(test, model.scales[0]), test.weights
-    name, metric = next(iter(metrics_of(test.schema.target).items()))
-    own, reached = (metric(outcomes, some, weights) for some in (predicted, others))
-    gain = metric.gain(outcomes, predicted, others, weights=weights)
-    found = {name: own, f"{name}_of_others": reached, "low": gain.low, "high": gain.high}
-    return found | {"knows_too_well": bool(gain.low > 0 and own > (1 + reached) / 2)}
-
-
-def _known(rows: Dataset) -> np.ndarray:
-    assert rows.outcomes is not None
-    return rows.outcomes
 
 
 def _of_training_rows(case: Dataset, seed: int) -> list[np.ndarray]:

@@ -34,7 +34,7 @@ def error_sizes(model: Model, people: Dataset, *, seed: int = 0) -> pd.DataFrame
         return float(quantile(size[rows], level, None if weights is None else weights[rows]))
 
     for name, level in (("half", 0.5), ("nine_tenths", 0.9)):
-        found[name] = interval_of(partial(below, level=level), np.zeros(len(size)), seed=seed)
+        found[name] = interval_of(partial(below, level=level), len(size), seed=seed)
     return pd.DataFrame({"model": model.name, "quantity": name} | one._asdict() for name, one in found.items())
 
 

@@ -20,7 +20,7 @@ from dlx.kernels.interventions import intervened
 from dlx.model import Model, Scale, as_rows
 from dlx.model.kinds import accompanied, lent
 from dlx.schema import Feature, Schema
-from dlx.stats import Weights, ends_of, resampled_counts
+from dlx.stats import Weights, counts_of, ends_of, resampled_counts
 
 __all__ = ["AccumulatedEffects", "accumulated_local_effects"]
 
@@ -86,13 +86,12 @@ def accumulated_local_effects(
     position, asked = model.schema.position(feature), accompanied(model, rows, np.arange(len(people)))
     chain = chain_of(model.schema, people, position, bins)
     steps, own = _steps(asked, people, position, chain, scale), weights_of(rows)
-    everybody = np.ones((1, len(people))) if own is None else own[None]
     resampled = _accumulated(resampled_counts(len(people), own, seed=seed), steps, chain, own)
     low, high = ends_of(resampled, people=len(people))
     return AccumulatedEffects(
         feature=model.schema.features[position],
         values=chain.values,
-        effects=_accumulated(everybody, steps, chain, own)[0],
+        effects=_accumulated(counts_of(own, len(people))[None], steps, chain, own)[0],
         low=low,
         high=high,
         counts=chain.stands.sum(axis=0),
@@ -182,7 +181,7 @@ def _accumulated(counts: np.ndarray, steps: np.ndarray, chain: Chain, own: Weigh
 
     A step that nobody of a sample takes is as long as it is for everybody.
     """
-    shares, everybody = counts / counts.sum(axis=1, keepdims=True), np.ones(len(steps)) if own is None else own
+    shares, everybody = counts / counts.sum(axis=1, keepdims=True), counts_of(own, len(steps))
     takers, usual = shares @ chain.takes, everybody @ steps / (everybody @ chain.takes)
     mean = np.where(takers > 0, shares @ steps / np.where(takers > 0, takers, 1.0), usual)
     reached = mean @ chain.paths.T

@@ -18,7 +18,7 @@ from dlx.kernels.interventions import distinct, intervened
 from dlx.model import Model, Scale, as_rows
 from dlx.model.kinds import accompanied
 from dlx.schema import Feature
-from dlx.stats import Weights, ends_of, means_of, quantile, resampled_counts
+from dlx.stats import Weights, counts_of, ends_of, means_of, quantile, resampled_counts
 
 __all__ = ["PairDependence", "PartialDependence", "friedman_h", "gaps", "pair_dependence", "partial_dependence", "people_at"]
 
@@ -218,7 +218,7 @@ def friedman_h(
     people, own = people[chosen], None if own is None else own[chosen]
     if len(people) < 2:
         raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
-    counts = np.vstack([np.ones(len(people)) if own is None else own, resampled_counts(len(people), own, seed=seed)])
+    counts = np.vstack([counts_of(own, len(people)), resampled_counts(len(people), own, seed=seed)])
     weights = counts / counts.sum(axis=1, keepdims=True)
     asked = accompanied(model, rows, chosen)
     alone = {i: _at_people(asked, people, [i], weights, scale) for i in positions}

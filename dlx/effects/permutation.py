@@ -16,13 +16,19 @@ from dlx.kernels.interventions import intervened
 from dlx.model import Model
 from dlx.model.kinds import accompanied
 from dlx.redundancy import copies, copies_by_column, leaks
-from dlx.stats import Interval, Weights, auc, auc_difference, interval_of_mean
+from dlx.stats import Interval, Weights, auc, auc_difference, interval_of_mean, log_losses
 
 __all__ = ["permutation_importance"]
 
 Metric = Literal["log_loss", "auc", "absolute_error", "squared_error"]
 REPEATS = 10
 NOTHING = Interval(np.nan, np.nan, np.nan)
+METRICS = {"probability": ("log_loss", "auc"), "value": ("absolute_error", "squared_error")}  # by scale, the usual one first
+LOSSES: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
+    "log_loss": log_losses,
+    "absolute_error": lambda outcomes, predicted: np.abs(predicted - outcomes),
+    "squared_error": lambda outcomes, predicted: (predicted - outcomes) ** 2,
+}
 
 
 def permutation_importance(
@@ -74,9 +80,9 @@ def permutation_importance(
         If outcomes are unknown, or all alike; or there is no such column (`SchemaError`), metric, or no repeat or row.
     """
     scale = people.schema.target.scale
-    of = next(iter(_COSTS[scale])) if metric is None else str(metric)
-    if of not in _COSTS[scale]:
-        raise DlxError(f"metric must be one of {', '.join(_COSTS[scale])}, got {of!r}")
+    of = METRICS[scale][0] if metric is None else str(metric)
+    if of not in METRICS[scale]:
+        raise DlxError(f"metric must be one of {', '.join(METRICS[scale])}, got {of!r}")
     if repeats < 1:
         raise DlxError(f"permutation importance needs at least 1 repeat, got {repeats}")
     if (outcomes := people.outcomes) is None or len(np.unique(outcomes)) < 2:
@@ -96,7 +102,7 @@ def permutation_importance(
         values = rows[:, places]
         shuffled = intervened(asked, rows, places, values, scale, orders.T).T
         shuffled = np.where(same(values[orders], values).all(axis=2), own, shuffled)  # who draws the own value stays as is
-        return _COSTS[scale][of](outcomes, own, shuffled, people.weights, seed)
+        return rise(of, outcomes, own, shuffled, people.weights, seed=seed)
 
     lines = []
     for done, position in enumerate(positions):
@@ -116,38 +122,15 @@ def permutation_importance(
     return pd.DataFrame(lines).sort_values("importance", ascending=False, kind="stable", ignore_index=True)
 
 
-Cost = Callable[[np.ndarray, np.ndarray, np.ndarray, Weights, int], tuple[Interval, float]]
-
-
-def _rise(losses: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Cost:
-    """Return what gives the rise of a mean loss with its interval, and the loss of the model itself."""
-
-    def rise(
-        outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, seed: int
-    ) -> tuple[Interval, float]:
-        before = losses(outcomes, own)
-        found = interval_of_mean(losses(outcomes, shuffled) - before, weights, seed=seed)
-        return found, float(np.average(before, weights=weights))
-
-    return rise
-
-
-def _log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    kept = np.clip(predicted, 1e-15, 1 - 1e-15)
-    return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
-
-
-def _auc_drop(
-    outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights, _seed: int
+def rise(
+    metric: str, outcomes: np.ndarray, own: np.ndarray, shuffled: np.ndarray, weights: Weights = None, *, seed: int = 0
 ) -> tuple[Interval, float]:
-    """Return the drop of the AUC and its interval, DeLong's: shuffling moves each person's share of it, so it is in there."""
-    return auc_difference(outcomes, own, shuffled, weights), auc(outcomes, own, weights)
+    """Return how much worse predictions of shuffled rows [repeats, rows] are than a model's own [rows], and how good these are.
 
-
-_COSTS: dict[str, dict[str, Cost]] = {
-    "probability": {"log_loss": _rise(_log_losses), "auc": _auc_drop},
-    "value": {
-        "absolute_error": _rise(lambda outcomes, predicted: np.abs(predicted - outcomes)),
-        "squared_error": _rise(lambda outcomes, predicted: (predicted - outcomes) ** 2),
-    },
-}
+    The drop of the AUC has DeLong's interval: shuffling moves each person's share of it, so it is in there.
+    """
+    if metric == "auc":
+        return auc_difference(outcomes, own, shuffled, weights), auc(outcomes, own, weights)
+    before = LOSSES[metric](outcomes, own)
+    found = interval_of_mean(LOSSES[metric](outcomes, shuffled) - before, weights, seed=seed)
+    return found, float(np.average(before, weights=weights))

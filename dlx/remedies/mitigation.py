@@ -13,7 +13,7 @@ from dlx.audit.fairness.thresholds import fair_rule, trade_off
 from dlx.dataset import Dataset
 from dlx.model import Model, Provenance
 from dlx.remedies.recoding import recoding_of
-from dlx.stats import Weights
+from dlx.stats import Weights, counts_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,7 @@ def reweighing(groups: np.ndarray, outcomes: Any, weights: Weights = None) -> np
     """
     group, outcome = (np.unique(some, return_inverse=True)[1] for some in (groups, outcomes))
     _, cell = np.unique(group * (outcome.max() + 1) + outcome, return_inverse=True)
-    own = np.ones(len(group)) if weights is None else weights
+    own = counts_of(weights, len(group))
     sizes, totals, together = (np.bincount(some, own) for some in (group, outcome, cell))
     return own * sizes[group] * totals[outcome] / (own.sum() * together[cell])
 
@@ -95,6 +95,6 @@ def reweighing(groups: np.ndarray, outcomes: Any, weights: Weights = None) -> np
 def balanced(groups: Any, weights: Weights = None) -> np.ndarray:
     """Return weights [rows] under which all groups count the same, times their own weights, where rows have some."""
     _, group = np.unique(groups, return_inverse=True)
-    own = np.ones(len(group)) if weights is None else weights
+    own = counts_of(weights, len(group))
     sizes = np.bincount(group, own)
     return own * own.sum() / (len(sizes) * sizes[group])

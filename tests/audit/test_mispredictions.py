@@ -80,7 +80,7 @@ def test_decisions_and_losses_are_what_they_say():
     assert judged.hits("false_positive").tolist() == [False, True, False, False]
     assert judged.hits("false_negative").tolist() == [False, False, False, True]
     np.testing.assert_allclose(judged.losses, -np.log([0.1, 0.9, 0.2, 0.5]))
-    np.testing.assert_allclose(judged.expected_losses[3], math.log(2))
+    np.testing.assert_allclose(judged.measures["expected_loss"][3], math.log(2))
     assert judged.losses.mean() == pytest.approx(METRICS["log_loss"](judged.outcomes, judged.predicted))
 
 

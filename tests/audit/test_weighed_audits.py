@@ -32,7 +32,7 @@ from dlx.audit.recalibration import isotonic, platt, recalibrated
 from dlx.dataset import from_frame
 from dlx.effects.accumulated import accumulated_local_effects
 from dlx.effects.partial import friedman_h, pair_dependence, partial_dependence
-from dlx.effects.permutation import _COSTS
+from dlx.effects.permutation import METRICS, rise
 from dlx.effects.shapes import shape_functions
 from dlx.remedies import before_after
 from dlx.remedies.mitigation import balanced, reweighing
@@ -109,12 +109,12 @@ def test_what_is_asked_of_people_who_were_drawn_is_that_of_repeated_rows(name):
     assert np.abs(own - plain).max() > 1e-4
 
 
-@pytest.mark.parametrize("name", _COSTS["probability"])
+@pytest.mark.parametrize("name", METRICS["probability"])
 def test_what_shuffling_costs_is_that_of_repeated_rows(name):
-    test, cost, rng = CASE.test, _COSTS["probability"][name], np.random.default_rng(0)
+    test, rng = CASE.test, np.random.default_rng(0)
     own, shuffled, often = MODEL.predict(test, "probability"), rng.random((3, len(test))), many(test)
-    one, base = cost(test.outcomes, own, shuffled, test.weights, 0)
-    other, reference = cost(test.outcomes[often], own[often], shuffled[:, often], None, 0)
+    one, base = rise(name, test.outcomes, own, shuffled, test.weights)
+    other, reference = rise(name, test.outcomes[often], own[often], shuffled[:, often])
     np.testing.assert_allclose((one.estimate, base), (other.estimate, reference), atol=1e-12)
     assert one.high - one.low > 1.2 * (other.high - other.low)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,7 @@ import pandas as pd
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
-from dlx.audit.counterfactuals.ranges import Range
-from dlx.audit.counterfactuals.search import Answer, Search
+from dlx.audit.counterfactuals.search import Answer, Counterfactual, Search
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
@@ -24,12 +25,41 @@ from dlx.model.kinds import accompanied
 from dlx.rounding import side_true
 from dlx.schema import Schema
 from dlx.schema.features import Direction
-from dlx.stats import Interval, Weights, interval_of, interval_of_mean, interval_of_share, quantile
+from dlx.stats import Interval, interval_of, interval_of_mean, interval_of_share, quantile
 from dlx.threads import one_thread
 
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
 SAFETY = 4e-6  # on the logit: as much as rounding in another batch could move a float32 net
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
+
+
+class Range(NamedTuple):
+    """A range of values, both ends included; an end may be infinite."""
+
+    low: float = -math.inf
+    high: float = math.inf
+
+    @classmethod
+    def of(cls, text: str) -> Range:
+        """Return the range that a text names, "100:150", or ":150" and "200:" where an end is open; else a `RecourseError`."""
+        low, colon, high = text.partition(":")
+        try:
+            found = cls(float(low or -math.inf), float(high or math.inf))
+        except ValueError:
+            found = cls(math.nan)
+        if not colon or not found.low <= found.high or found == cls():
+            raise RecourseError(
+                f"a range is LOW:HIGH, of which one end may be left out, as 100:150, :150 or 200:, got {text!r}"
+            )
+        return found
+
+    def outside(self, values: np.ndarray) -> np.ndarray:
+        """Return how far values lie outside, at most 0 for those within, [values]."""
+        return np.maximum(self.low - values, values - self.high)
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Return which values lie within, bool [values]."""
+        return self.outside(values) <= 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +89,14 @@ class Recourse:
         """Whether there is a counterfactual, bool [denied]."""
         return np.array([bool(answer.counterfactuals) for answer in self.answers])
 
+    @property
+    def having(self) -> list[tuple[Counterfactual, ...]]:
+        """The counterfactuals of each person who has some."""
+        return [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
+
     def best(self) -> Dataset:
         """Return everybody who has a counterfactual as in the first one, the rest of their table as it came."""
-        rows = [answer.counterfactuals[0].row for answer in self.answers if answer.counterfactuals]
+        rows = [some[0].row for some in self.having]
         return _with_values(self.people[self.found], np.array(rows).reshape(len(rows), len(self.schema)))
 
     def to_frame(self) -> pd.DataFrame:
@@ -91,15 +126,15 @@ class Recourse:
 
     def summary(self, *, seed: int = 0) -> pd.DataFrame:
         """Return a line a measure, with 95 % intervals over the denied: how many have recourse, and how hard it is."""
-        having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
+        having, weights = self.having, self.people[self.found].weights
         changed = np.array([len(some[0].columns) for some in having], float)
-        median, weights = Interval(np.nan, np.nan, np.nan), self._weights_of_having
+        median = Interval(np.nan, np.nan, np.nan)
 
         def middle(rows: np.ndarray) -> float:
             return float(quantile(changed[rows], 0.5, None if weights is None else weights[rows]))
 
         if having:
-            median = interval_of(middle, np.zeros(len(changed)), seed=seed)
+            median = interval_of(middle, len(changed), seed=seed)
         measures = {
             "share_with_recourse": interval_of_share(self.found, self.people.weights),
             "median_columns_changed": median,
@@ -110,12 +145,10 @@ class Recourse:
 
     def by_column(self) -> pd.DataFrame:
         """Return a line a column that may change: the share of people one of whose counterfactuals changes it."""
-        having = [answer.counterfactuals for answer in self.answers if answer.counterfactuals]
-        lines = []
+        having, weights, lines = self.having, self.people[self.found].weights, []
         for name in (self.schema.names[action.column] for action in self.actions.actions):
             changes = np.array([any(name in one.columns for one in some) for some in having])
-            share = interval_of_share(changes, self._weights_of_having)
-            lines.append((self.model, name, *share))
+            lines.append((self.model, name, *interval_of_share(changes, weights)))
         return pd.DataFrame(lines, columns=["model", "column", *Interval._fields])
 
     def transferability(self, models: Sequence[Model]) -> pd.DataFrame:
@@ -130,10 +163,6 @@ class Recourse:
             granted = interval_of_share(~self._denies(model, theirs) if both.any() else np.zeros(0, bool), theirs.weights)
             lines.append((self.model, model.name, int(both.sum()), *granted))
         return pd.DataFrame(lines, columns=["model", "other", "people", "granted", "low", "high"])
-
-    @property
-    def _weights_of_having(self) -> Weights:
-        return None if self.people.weights is None else self.people.weights[self.found]
 
     def _denies(self, model: Model, people: Dataset) -> np.ndarray:
         """Return whom a model denies, or predicts outside of the range, bool [people]."""
@@ -197,25 +226,17 @@ def recourse(
     -----
     Wachter et al. (2018), arXiv 1711.00399, for the question; Ustun et al. (2019), arXiv 1809.06514, for action sets.
     """
-    started = time.process_time()
     threshold = _checked_threshold(model, people, threshold)
     goal = goal_of(threshold, margin)
-    enough = goal - SAFETY * goal * (1 - goal)
-    risks = _denied_risks(model, people, observed, threshold)
-    actions = ActionSet.of(observed, actionable, accepted=~model.decide(observed, threshold))
-    neighbourhood = Neighbourhood(ScaledManhattan.fit(observed), observed.rows)
-    asked = (model, people, risks, enough, actions, neighbourhood)
+    risks, accepted = _denied_risks(model, people, observed, threshold), ~model.decide(observed, threshold)
 
     def risk(one: Model, rows: np.ndarray) -> np.ndarray:
         return one.predict(rows, "probability", checked=True)
 
-    answers = tuple(_answers(*asked, ask=risk, wanted=wanted, most_columns=most_columns, progress=progress))
-    seconds = time.process_time() - started
-    result = Recourse(model.name, actions, people, threshold, goal, neighbourhood.limit, answers, seconds)
-    assert all(one.risk <= goal for answer in answers for one in answer.counterfactuals), "by more than rounding"
-    if result.found.any():
-        held(model, [(result.best(), predicted(model, result.best()))])
-    return result
+    asked: dict[str, Any] = {"actionable": actionable, "wanted": wanted, "most_columns": most_columns, "progress": progress}
+    found = _searched(model, people, observed, risks, goal - SAFETY * goal * (1 - goal), risk, accepted, **asked)
+    assert all(one.risk <= goal for some in found.having for one in some), "by more than rounding"
+    return dataclasses.replace(found, threshold=threshold, goal=goal)
 
 
 def recourse_into(
@@ -233,7 +254,6 @@ def recourse_into(
 
     Arguments are those of `recourse`, and `into`, where people want to be predicted; errors are too.
     """
-    started = time.process_time()
     check_model(model)
     refuse_bare(people, "people")
     _refuse_unfit(people, observed, f"{model.name} predicts nobody here outside of {into}")
@@ -242,61 +262,61 @@ def recourse_into(
         raise RecourseError(
             f"recourse is for people who are predicted outside of {into}, but {model.name} predicts some within"
         )
-    inside = into.holds(known := model.predict(observed, "value"))
-    actions, neighbourhood = (
-        ActionSet.of(observed, actionable, accepted=inside),
-        Neighbourhood(ScaledManhattan.fit(observed), observed.rows),
-    )
+    known = model.predict(observed, "value")
     margin = SAFETY * max(float(np.abs(known).max()), float(np.ptp(known)))
-    asked = (model, people, into.outside(values), -margin, actions, neighbourhood)
 
     def outside(one: Model, rows: np.ndarray) -> np.ndarray:
         return into.outside(one.predict(rows, "value", checked=True))
 
-    found = _answers(*asked, ask=outside, wanted=wanted, most_columns=most_columns, progress=progress)
-    answers = tuple(_in_values(model, people, i, answer) for i, answer in enumerate(found))
-    seconds = time.process_time() - started
-    result = Recourse(model.name, actions, people, np.nan, np.nan, neighbourhood.limit, answers, seconds, into)
-    if result.found.any():
-        held(model, [(result.best(), predicted(model, result.best()))])
-    return result
+    asked: dict[str, Any] = {"actionable": actionable, "wanted": wanted, "most_columns": most_columns, "progress": progress}
+    found = _searched(model, people, observed, into.outside(values), -margin, outside, into.holds(known), **asked)
+    answers = tuple(_in_values(accompanied(model, people, [i]), answer) for i, answer in enumerate(found.answers))
+    return dataclasses.replace(found, answers=answers, into=into)
 
 
-def _in_values(model: Model, people: Dataset, i: int, answer: Answer) -> Answer:
-    """Return an answer with predicted values in place of how far they are outside of a range."""
-    one = accompanied(model, people, [i])
-
-    def value(row: np.ndarray) -> float:
-        return float(one.predict(row[None], "value", checked=True)[0])
-
-    ways = tuple(dataclasses.replace(way, risk=value(way.row)) for way in answer.counterfactuals)
-    return dataclasses.replace(answer, risk=value(answer.row), counterfactuals=ways, lowest_risk=value(answer.lowest_row))
-
-
-def _answers(
+def _searched(
     model: Model,
     people: Dataset,
+    observed: Dataset,
     risks: np.ndarray,
     enough: float,
-    actions: ActionSet,
-    neighbourhood: Neighbourhood,
-    *,
     ask: Callable[[Model, np.ndarray], np.ndarray],
+    accepted: np.ndarray,
+    *,
+    actionable: Mapping[str, Direction] | None,
     wanted: int,
     most_columns: int,
     progress: Callable[[int, int], None] | None,
-) -> Iterator[Answer]:
-    """Yield what was found for each person; `ask` gives the risk of coded rows, which is to fall below what is enough."""
+) -> Recourse:
+    """Return what was found for each person; `ask` gives the risk of coded rows, which is to fall below what is enough."""
     if not is_count(wanted) or not is_count(most_columns):
         raise RecourseError(f"wanted and most_columns must be at least 1 and whole, got {wanted!r} and {most_columns!r}")
+    started, answers = time.process_time(), list[Answer]()
+    actions = ActionSet.of(observed, actionable, accepted=accepted)
+    neighbourhood = Neighbourhood(ScaledManhattan.fit(observed), observed.rows)
     with one_thread():
         limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
         for i, row in enumerate(people.rows):
             predict = partial(ask, accompanied(model, people, [i]))
             search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
-            yield search.answer(people.index[i], wanted, most_columns)
+            answers.append(search.answer(people.index[i], wanted, most_columns))
             if progress is not None:
                 progress(i + 1, len(people))
+    seconds = time.process_time() - started
+    found = Recourse(model.name, actions, people, np.nan, np.nan, neighbourhood.limit, tuple(answers), seconds)
+    if found.found.any():
+        held(model, [(found.best(), predicted(model, found.best()))])
+    return found
+
+
+def _in_values(model: Model, answer: Answer) -> Answer:
+    """Return an answer with predicted values in place of how far they are outside of a range."""
+
+    def value(row: np.ndarray) -> float:
+        return float(model.predict(row[None], "value", checked=True)[0])
+
+    ways = tuple(dataclasses.replace(way, risk=value(way.row)) for way in answer.counterfactuals)
+    return dataclasses.replace(answer, risk=value(answer.row), counterfactuals=ways, lowest_risk=value(answer.lowest_row))
 
 
 def _refuse_unfit(people: Dataset, observed: Dataset, nobody: str) -> None:

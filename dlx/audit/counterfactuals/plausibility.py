@@ -170,19 +170,23 @@ def coded_levels(observed: Dataset, columns: tuple[int, ...]) -> tuple[CodedLeve
         levels = observed.rows[known, column].astype(int)
         for other, feature in enumerate(features):
             if feature.special:
-                counts = np.zeros((len(features[column].levels), 2 + len(feature.special)))
-                np.add.at(counts, (levels, feature.beside(observed.rows[known, other])), 1)
-                unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
+                shape = len(features[column].levels), 2 + len(feature.special)
+                unseen = _unseen(levels, feature.beside(observed.rows[known, other]), shape)
                 found += [CodedLevels(column, other, unseen)] * bool(unseen.any())
     return tuple(found)
+
+
+def _unseen(one: np.ndarray, other: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return which pairs of codes nobody has, although some would if they were independent, bool of a shape."""
+    counts = np.zeros(shape)
+    np.add.at(counts, (one, other), 1)
+    return (counts == 0) & (expected_freq(counts) >= EXPECTED)
 
 
 def _held_together(one: Feature, other: Feature, given: np.ndarray, value: np.ndarray) -> Holds:
     """Return which levels go together as in some real people, or which numbers lie among the middle 99 % beside a value."""
     if _is_unordered(other):
-        counts = np.zeros((len(one.levels), len(other.levels)))
-        np.add.at(counts, (given.astype(int), value.astype(int)), 1)
-        unseen = (counts == 0) & (expected_freq(counts) >= EXPECTED)
+        unseen = _unseen(given.astype(int), value.astype(int), (len(one.levels), len(other.levels)))
         return lambda given, value: ~unseen[given.astype(int), value.astype(int)]
     edges = bin_edges(one, given, min(MOST_BINS, len(given) // LEAST_PEOPLE))
     bins, ends = np.searchsorted(edges, given), np.tile([[-np.inf], [np.inf]], len(edges) + 1)

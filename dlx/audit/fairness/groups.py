@@ -54,6 +54,15 @@ class Partition:
         """Names of all groups there can be, in the order of their codes."""
         return tuple(" · ".join(names) for names in itertools.product(*map(_groups_of, self.features)))
 
+    def refuse(self) -> None:
+        """Raise a `FairnessError` if these groups must not be compared."""
+        if self.objection:
+            raise FairnessError(f"people must not be compared by {self.name}: {self.objection}")
+
+    def names(self, codes: np.ndarray) -> tuple[str, ...]:
+        """Return the groups at some positions in `groups`."""
+        return tuple(self.groups[code] for code in codes)
+
     def codes(self, people: Dataset) -> np.ndarray:
         """Return the group of each person as a position in `groups`, int64 [rows]; a `SchemaError` if a column is missing."""
         together = np.zeros(len(people), dtype=np.int64)

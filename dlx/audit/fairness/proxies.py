@@ -18,7 +18,7 @@ from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.explanation import Explanation
 from dlx.schema import Feature
-from dlx.stats import Weights, auc_of_counts, auc_with_error, effective, ends_of, means_of, normal_interval, resampled_counts
+from dlx.stats import Weights, Z, auc_of_counts, auc_with_error, counts_of, effective, ends_of, means_of, resampled_counts
 from dlx.threads import one_thread
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class ProxyStrength(NamedTuple):
     @classmethod
     def of(cls, auc: float, error: float) -> ProxyStrength:
         """Return an AUC with the ends of its interval."""
-        return cls(*normal_interval(auc, error, within=(0.0, 1.0)), error)
+        return cls(auc, max(auc - Z * error, 0.0), min(auc + Z * error, 1.0), error)
 
 
 def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFrame:
@@ -143,7 +143,7 @@ def strengths_alone(
     fine, coarse = _leaves(feature, column)
     leaves = int(fine.max()) + 1
     cell = np.random.default_rng(seed).permutation(len(column)) % FOLDS * leaves + fine
-    each = np.ones(len(column)) if weights is None else effective(weights)
+    each = effective(counts_of(weights, len(column)))
     people = np.bincount(cell, each, minlength=FOLDS * leaves).reshape(FOLDS, leaves)
     others = people.sum(axis=0) - people  # [folds, leaves], of the four other folds
     above = np.zeros((leaves, int(coarse.max()) + 1))
@@ -218,8 +218,7 @@ def explained_gap(
     """
     import pandas as pd
 
-    if by.objection:
-        raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
+    by.refuse()
     if not np.array_equal(explanation.rows, people.rows, equal_nan=True):
         raise FairnessError(f"the explanation is of other rows than the {plural(len(people), 'person')} passed; explain these")
     told, sides, counts = np.column_stack([explanation.values, explanation.outputs]), [], []

@@ -15,7 +15,7 @@ import numpy as np
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
-from dlx.stats import RESAMPLES, Weights, ends_of, resampled_counts
+from dlx.stats import RESAMPLES, Weights, counts_of, ends_of, resampled_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class Treated:
     @property
     def counts(self) -> np.ndarray:
         """How much each person counts [rows]."""
-        return np.ones(len(self.codes)) if self.weights is None else self.weights
+        return counts_of(self.weights, len(self.codes))
 
     def terms(self, rate: str) -> tuple[np.ndarray, np.ndarray]:
         """Return what a rate sums, and what it divides by, a number a person: [rows], [rows]."""
@@ -84,8 +84,7 @@ class Treated:
 
 def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None) -> Treated:
     """Return a model's decisions about some people, by the groups of a partition; see `group_rates`."""
-    if by.objection:
-        raise FairnessError(f"people must not be compared by {by.name}: {by.objection}")
+    by.refuse()
     if people.outcomes is None or not np.isin(people.outcomes, (0, 1)).all():
         raise FairnessError(f"{people.name}: rates of groups need outcomes of two classes, 0 and 1")
     cutoff = people.schema.target.threshold if threshold is None else threshold
@@ -97,73 +96,109 @@ def treatment(model: Model, people: Dataset, by: Partition, *, threshold: float 
 
 
 @dataclass(frozen=True, eq=False)
-class GroupRates:
-    """Rates of each group, with what is needed to compare them."""
+class GroupMeasures:
+    """Measures of groups of people, with what is needed to compare the groups."""
 
     model: str
     attribute: str  # what parts the people
     groups: tuple[str, ...]  # those that have people
-    treated: Treated  # whose codes are positions in `groups`
-    draws: dict[str, np.ndarray]  # what each rate may be among other people, [draws, groups]
+    sizes: np.ndarray  # int [groups], how many
+    found: dict[str, np.ndarray]  # each measure, and what it may be among other people, [1 + draws, groups]
+
+    def why_not(self, measure: str, at: int) -> str:
+        """Return why a measure of a group cannot be judged; empty where it can, which takes 30 people."""
+        del measure
+        return "" if self.sizes[at] >= MIN_PEOPLE else f"too few to judge: {self.sizes[at]} of {MIN_PEOPLE} people"
+
+    def ends(self, measure: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
+        """Return the ends of the 95 % interval of what was drawn [draws] for some groups, the smallest of which decides."""
+        del measure
+        return ends_of(drawn, people=int(self.sizes[list(groups)].min()))
 
     def to_frame(self) -> pd.DataFrame:
-        """Return a line a group and rate: its size, the estimate, its 95 % interval, and whether it can be judged."""
+        """Return a line a group and measure: its size, the estimate, its 95 % interval, and whether it can be judged."""
         import pandas as pd
 
-        lines, sizes, events = [], *self._counts
-        for rate in RATES:
-            for at, estimate in enumerate(self.treated.rates(rate, range(len(self.groups)))):
-                low, high = self._ends(rate, self.draws[rate][:, at], at)  # a rate of 0 or 1 is itself one end
-                objection, said = self.treated.why_not(rate, at), (self.model, self.attribute, self.groups[at])
-                ends = min(low, estimate), max(high, estimate)
-                lines.append((*said, sizes[at], events[at], rate, estimate, *ends, not objection, objection))
-        columns = ["model", "attribute", "group", "people", "events", "rate", "estimate", "low", "high", "judged", "objection"]
+        lines = []
+        for measure, (estimates, *drawn) in self.found.items():
+            for at, (group, estimate, some) in enumerate(zip(self.groups, estimates, np.transpose(drawn), strict=True)):
+                low, high = self.ends(measure, some, at)
+                why = self.why_not(measure, at)  # a rate of 0 or 1 is itself one end
+                numbers = self.sizes[at], measure, estimate, min(low, estimate), max(high, estimate)
+                lines.append((self.model, self.attribute, group, *numbers, not why, why))
+        columns = ["model", "attribute", "group", "people", "rate", "estimate", "low", "high", "judged", "objection"]
         return pd.DataFrame(lines, columns=columns)
 
     def gaps(self) -> pd.DataFrame:
-        """Return a line a rate: how far apart the two groups are that are furthest apart, of those that can be judged.
+        """Return a line a measure: how far apart the two groups are that are furthest apart, of those that can be judged.
 
-        The difference is highest − lowest, the ratio lowest / highest (of a selection rate: the four-fifths rule asks
-        for .8); calibration has no ratio. The intervals are those of the two groups named, which the same people
-        chose: with many groups, gaps look larger than they are. Where fewer than two groups can be judged there is a
-        reason, and no number.
+        The difference is highest less lowest, the ratio of a rate lowest / highest (of a selection rate: the four-fifths rule
+        asks for .8). The intervals are those of the two groups named, which the same people chose: with many groups, gaps look
+        larger than they are. Where fewer than two groups can be judged there is a reason, and no number.
         """
         import pandas as pd
 
-        lines = [(self.model, self.attribute, rate, *self._gap(rate)) for rate in RATES]
-        numbers = [f"{name}{end}" for name in ("difference", "ratio") for end in ("", "_low", "_high")]
-        return pd.DataFrame(lines, columns=["model", "attribute", "rate", "lowest", "highest", *numbers, "objection"])
+        about = {"model": self.model, "attribute": self.attribute}
+        return pd.DataFrame(about | {"rate": measure} | self.gap(measure) for measure in self.found)
 
-    def _gap(self, rate: str) -> tuple[Any, ...]:
-        """Return the two groups, difference and ratio with their ends, and why a number is missing."""
-        judged = [at for at in range(len(self.groups)) if not self.treated.why_not(rate, at)]
-        if len(judged) < 2:
-            return "", "", *[np.nan] * 6, f"only {len(judged)} of {len(self.groups)} groups can be judged"
-        estimates = self.treated.rates(rate, range(len(self.groups)))
-        low, *_, high = (judged[i] for i in np.argsort(estimates[judged], kind="stable"))
-        bottoms, tops = self.draws[rate][:, low], self.draws[rate][:, high]
-        difference = (estimates[high] - estimates[low], *self._ends(rate, tops - bottoms, low, high))
-        ratio, why = (np.nan,) * 3, ""
-        if rate == CALIBRATION:
-            why = "a difference has no ratio"
-        elif not estimates[high] > 0:
-            why = "the rate is 0 in every group: no ratio"
-        else:
-            ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
-            ratio = (estimates[low] / estimates[high], *ends_of(ratios))
-        return self.groups[low], self.groups[high], *difference, *ratio, why
+    def furthest(self, measure: str) -> tuple[int, ...]:
+        """Return the groups with the lowest and the highest of a measure, of those that can be judged; () of fewer than two."""
+        judged = np.array([at for at in range(len(self.groups)) if not self.why_not(measure, at)], dtype=int)
+        order = judged[np.argsort(self.found[measure][0, judged], kind="stable")]
+        return (int(order[0]), int(order[-1])) if len(order) > 1 else ()
+
+    def gap(self, measure: str) -> dict[str, Any]:
+        """Return both groups, their difference with its ends, and why there is none."""
+        said: tuple[Any, ...] = "", "", *[np.nan] * 3
+        if both := self.furthest(measure):
+            apart = np.subtract(*self.found[measure].T[[both[1], both[0]]])
+            said = *(self.groups[at] for at in both), apart[0], *self.ends(measure, apart[1:], *both)
+        judged = sum(not self.why_not(measure, at) for at in range(len(self.groups)))
+        why = "" if both else f"only {judged} of {len(self.groups)} groups can be judged"
+        names = "lowest", "highest", "difference", "difference_low", "difference_high", "objection"
+        return dict(zip(names, (*said, why), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class GroupRates(GroupMeasures):
+    """Rates of each group, at a threshold."""
+
+    treated: Treated  # whose codes are positions in `groups`
 
     @property
-    def _counts(self) -> tuple[np.ndarray, np.ndarray]:
-        """How many people each group has, and how many of them the event."""
-        codes = self.treated.codes
-        return np.bincount(codes), np.bincount(codes, weights=self.treated.outcomes).astype(int)
+    def events(self) -> np.ndarray:
+        """How many people of each group have the event, int [groups]."""
+        return np.bincount(self.treated.codes, weights=self.treated.outcomes).astype(int)
 
-    def _ends(self, rate: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
+    def why_not(self, measure: str, at: int) -> str:
+        """Return why a rate of a group cannot be judged; empty where it can, see `Treated.why_not`."""
+        return self.treated.why_not(measure, at)
+
+    def ends(self, measure: str, drawn: np.ndarray, *groups: int) -> np.ndarray:
         """Return the ends of what was drawn for some groups: only resampled people, not a posterior, make it too narrow."""
-        sizes, events = self._counts
-        rarest = min(min(events[at], sizes[at] - events[at]) for at in groups)
-        return ends_of(drawn, people=int(rarest) if rate == CALIBRATION else None)
+        rarest = min(min(self.events[at], self.sizes[at] - self.events[at]) for at in groups)
+        return ends_of(drawn, people=int(rarest) if measure == CALIBRATION else None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return a line a group and rate: its size, the estimate, its 95 % interval, and whether it can be judged."""
+        table = super().to_frame()
+        table.insert(4, "events", np.tile(self.events, len(self.found)))
+        return table
+
+    def gap(self, measure: str) -> dict[str, Any]:
+        """Return what there is to say of any measure, and the ratio with its ends, or why it has none; calibration has none."""
+        line, ratio = super().gap(measure), (np.nan,) * 3
+        objection = line.pop("objection")
+        if both := self.furthest(measure):
+            bottoms, tops = self.found[measure].T[list(both)]
+            if measure == CALIBRATION:
+                objection = "a difference has no ratio"
+            elif not tops[0] > 0:
+                objection = "the rate is 0 in every group: no ratio"
+            else:
+                ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
+                ratio = ratios[0], *ends_of(ratios[1:])
+        return line | dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=True)) | {"objection": objection}
 
 
 def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None, seed: int = 0) -> GroupRates:
@@ -188,18 +223,21 @@ def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: floa
     FairnessError
         If the groups must not be compared, the outcomes are unknown, or the threshold is none.
     """
-    found = treatment(model, people, by, threshold=threshold)
-    present, codes = np.unique(found.codes, return_inverse=True)
-    treated = replace(found, codes=codes)
-    rng, members = np.random.default_rng(seed), codes[:, None] == np.arange(len(present))
-    counts = resampled_counts(len(codes), people.weights, seed=seed, groups=codes)
-    draws = {CALIBRATION: treated.rates(CALIBRATION, range(len(present)), counts)}
-    for rate in (rate for rate in RATES if rate != CALIBRATION):
-        (term, of), own = treated.terms(rate), treated.counts
-        top, bottom, squares = (each @ members for each in (own * term, own * of, own**2 * of))
-        worth = np.divide(bottom, squares, out=np.ones(len(present)), where=squares > 0)  # `effective`, of each group
-        draws[rate] = np.where(bottom > 0, _drawn_shares(worth * top, worth * bottom, rng), np.nan)
-    return GroupRates(model.name, by.name, tuple(by.groups[code] for code in present), treated, draws)
+    treated = treatment(model, people, by, threshold=threshold)
+    present, codes = np.unique(treated.codes, return_inverse=True)
+    treated = replace(treated, codes=codes)
+    rng, members, found = np.random.default_rng(seed), codes[:, None] == np.arange(len(present)), {}
+    for rate in RATES:
+        if rate == CALIBRATION:
+            counts = resampled_counts(len(codes), people.weights, seed=seed, groups=codes)
+            drawn = treated.rates(rate, range(len(present)), counts)
+        else:
+            (term, of), own = treated.terms(rate), treated.counts
+            top, bottom, squares = (each @ members for each in (own * term, own * of, own**2 * of))
+            worth = np.divide(bottom, squares, out=np.ones(len(present)), where=squares > 0)  # `effective`, of each group
+            drawn = np.where(bottom > 0, _drawn_shares(worth * top, worth * bottom, rng), np.nan)
+        found[rate] = np.vstack([treated.rates(rate, range(len(present))), drawn])
+    return GroupRates(model.name, by.name, by.names(present), np.bincount(codes), found, treated)
 
 
 def _drawn_shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator) -> np.ndarray:

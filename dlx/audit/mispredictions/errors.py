@@ -18,7 +18,6 @@ from scipy.special import entr
 
 from dlx import explainers
 from dlx.arrays import frozen
-from dlx.audit.metrics import log_losses
 from dlx.audit.recalibration import stretched_net
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
@@ -26,7 +25,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel, Transformed, decided
 from dlx.runner import explain
-from dlx.stats import Weights, ends_of, interval_of_mean, means_of, resampled_counts
+from dlx.stats import Weights, counts_of, ends_of, interval_of_mean, log_losses, means_of, resampled_counts
 
 if TYPE_CHECKING:
     from dlx.audit.mispredictions.values import Predictions
@@ -72,7 +71,7 @@ class Judgement:
     @property
     def counts(self) -> np.ndarray:
         """How much each person counts, 1 where all count the same [rows]."""
-        return np.ones(len(self)) if self.people.weights is None else self.people.weights
+        return counts_of(self.people.weights, len(self))
 
 
 class Decisions(Judgement):
@@ -104,11 +103,6 @@ class Decisions(Judgement):
         return log_losses(self.outcomes, self.predicted)
 
     @property
-    def expected_losses(self) -> np.ndarray:
-        """The mean log loss of people of each probability, were it right: the entropy, nats [rows]."""
-        return entr(self.predicted) + entr(1 - self.predicted)
-
-    @property
     def variances(self) -> np.ndarray:
         """The variance of each residual, were the probabilities right [rows]."""
         return self.predicted * (1 - self.predicted)
@@ -116,16 +110,18 @@ class Decisions(Judgement):
     @property
     def measures(self) -> dict[str, np.ndarray]:
         """What slices are measured by, by name: a number a person, [rows] each."""
-        found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": self.expected_losses}
+        entropies = entr(self.predicted) + entr(1 - self.predicted)  # the mean losses, were probabilities right
+        found = {"error_rate": self.wrong, "loss": self.losses, "expected_loss": entropies}
         return found | {"observed": self.outcomes, "predicted": self.predicted, "residual": self.residuals}
 
-    def off(self, members: np.ndarray) -> np.ndarray:
-        """Return how far the events of slices [rows, slices] are from those predicted, by people's weights, [slices]."""
-        return np.abs((self.counts * self.residuals) @ members)
+    @property
+    def deviations(self) -> np.ndarray:
+        """How far each outcome is from the probability, by people's weights [rows]."""
+        return self.counts * self.residuals
 
-    def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return how far they are if outcomes are drawn from the model's own probabilities, [draws, slices]."""
-        return np.abs((self.counts * ((rng.random(shape) < self.predicted) - self.predicted)) @ members)
+    def drawn(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return deviations of outcomes that are drawn from the model's own probabilities, [count, rows]."""
+        return self.counts * ((rng.random((count, len(self))) < self.predicted) - self.predicted)
 
 
 def decisions_of(model: Model, people: Dataset) -> Decisions:
@@ -147,18 +143,25 @@ def confident_errors(decisions: Decisions, *, most: int = 10, explanation: Expla
     target = decisions.people.schema.target
     lines = pd.DataFrame(
         {
-            "model": decisions.model,
-            "person": decisions.people.index[worst],
             "kind": np.where(decisions.flagged[worst], FALSE_POSITIVE, FALSE_NEGATIVE),
             "outcome": np.array(target.level_labels, dtype=object)[decisions.outcomes[worst].astype(int)],
             "risk": decisions.predicted[worst],
             "loss": decisions.losses[worst],
         }
     )
+    return with_people(lines, decisions, worst, explanation)
+
+
+def with_people(
+    lines: pd.DataFrame, decisions: Decisions | Predictions, rows: np.ndarray, explanation: Explanation | None
+) -> pd.DataFrame:
+    """Return lines about some people between who they are and their own columns, with what pushed each by an explanation."""
+    lines = lines.assign(model=decisions.model, person=decisions.people.index[rows])[["model", "person", *lines]]
     if explanation is not None:
         refuse_others(explanation, decisions)
-        lines["pushed_by"] = [pushed_by(decisions, explanation, int(row)) for row in worst]
-    return pd.concat([lines, decisions.people[worst].frame.reset_index(drop=True)], axis=1)
+        lines["pushed_by"] = [pushed_by(decisions, explanation, int(row)) for row in rows]
+    own = decisions.people[rows].frame.reset_index(drop=True)
+    return pd.concat([lines, own[[name for name in own if name not in lines]]], axis=1)
 
 
 def refuse_others(explanation: Explanation, decisions: Decisions | Predictions) -> None:

@@ -24,6 +24,7 @@ from dlx.stats import Weights, effective, ends_of, holm, means_of, resampled_mea
 
 Measure = Literal["loss", "risk"]
 Judged = Decisions | Predictions
+Asked = dict[int, tuple[float, float, bool]]  # of columns, by place: to be above, to be at most, and whether missing passes
 DEPTH = 2  # of the trees
 LEAST_ROWS, LEAST_SHARE = 20, 0.05
 MOST_TESTED = 10
@@ -193,7 +194,8 @@ def candidates(
     every = [((column,), tree) for column, tree in zip(columns, alone, strict=True)]
     pairs = ((columns[i], columns[j]) for i, j in combinations(best, 2))
     for chosen, tree in chain(every, ((pair, grown(*pair)) for pair in pairs)):
-        for asked in _paths(tree.tree_, 0, {}):
+        leaves = (asked for node, asked in paths(tree.tree_) if tree.tree_.children_left[node] < 0)
+        for asked in leaves:
             conditions = tuple(condition_of(schema, chosen[which], *bounds) for which, bounds in sorted(asked.items()))
             if conditions and conditions not in seen:
                 seen.add(conditions)
@@ -217,15 +219,15 @@ def columns_for_trees(schema: Schema, rows: np.ndarray, measure: np.ndarray, wei
     return columns
 
 
-def _paths(tree: Any, node: int, asked: dict[int, tuple[float, float, bool]]) -> Iterator[dict[int, tuple[float, float, bool]]]:
-    """Yield what the path to each leaf below a node asks of columns, by place: above, at most, and whether missing passes."""
-    if tree.children_left[node] < 0:
-        yield asked
-        return
-    which, threshold, left = int(tree.feature[node]), float(tree.threshold[node]), bool(tree.missing_go_to_left[node])
-    low, high, missing = asked.get(which, (-np.inf, np.inf, True))
-    yield from _paths(tree, tree.children_left[node], asked | {which: (low, min(high, threshold), missing and left)})
-    yield from _paths(tree, tree.children_right[node], asked | {which: (max(low, threshold), high, missing and not left)})
+def paths(tree: Any, node: int = 0, asked: Asked | None = None) -> Iterator[tuple[int, Asked]]:
+    """Yield the nodes below one, a parent before its children and the left ones first, with what the path to each asks."""
+    asked = asked or {}
+    yield node, asked
+    if tree.children_left[node] >= 0:
+        which, threshold, left = int(tree.feature[node]), float(tree.threshold[node]), bool(tree.missing_go_to_left[node])
+        low, high, missing = asked.get(which, (-np.inf, np.inf, True))
+        yield from paths(tree, tree.children_left[node], asked | {which: (low, min(high, threshold), missing and left)})
+        yield from paths(tree, tree.children_right[node], asked | {which: (max(low, threshold), high, missing and not left)})
 
 
 def condition_of(schema: Schema, column: Column, low: float, high: float, missing: bool) -> Condition:
@@ -324,12 +326,12 @@ def chances(test: Judged, masks: np.ndarray, of: Measure, seed: int) -> np.ndarr
     rng, members, reached = np.random.default_rng(seed), masks.T.astype(float), np.ones(len(masks))
     losses = test.counts * (test.losses - np.average(test.losses, weights=test.counts))
     rounding = 1e-9 * max(1.0, float(np.abs(test.outcomes).max())) * float(test.counts.max())  # of sums, by their order
-    limit = (losses @ members if of == "loss" else test.off(members)) - rounding
+    limit = (losses @ members if of == "loss" else np.abs(test.deviations @ members)) - rounding
     for start in range(0, DRAWS, BLOCK):
-        shape = min(BLOCK, DRAWS - start), len(test)
+        count = min(BLOCK, DRAWS - start)
         if of == "loss":
-            sums = rng.permuted(np.broadcast_to(losses, shape), axis=1) @ members
+            sums = rng.permuted(np.broadcast_to(losses, (count, len(test))), axis=1) @ members
         else:
-            sums = test.chances(rng, members, shape)
+            sums = np.abs(test.drawn(rng, count) @ members)
         reached += (sums >= limit).sum(axis=0)
     return reached / (1 + DRAWS)

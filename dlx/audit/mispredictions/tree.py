@@ -7,13 +7,12 @@ counts: what it says of other people is no better than chance allows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 import numpy as np
 
 from dlx.audit.mispredictions.errors import Decisions
-from dlx.audit.mispredictions.slicing import Column, Condition, Judged, columns_for_trees, condition_of
-from dlx.schema import Schema
+from dlx.audit.mispredictions.slicing import Condition, Judged, columns_for_trees, condition_of, paths
 
 DEPTH = 3
 LEAST_ROWS, LEAST_SHARE = 15, 0.05  # of a node
@@ -56,19 +55,8 @@ def error_tree(discovery: Judged) -> list[Node]:
     grown = DecisionTreeRegressor(max_depth=DEPTH, min_samples_leaf=least, random_state=0)
     values = np.column_stack([column.values for column in columns])
     tree = grown.fit(values, measure, sample_weight=discovery.people.weights).tree_
-    _grow(nodes, schema, columns, tree, 0, 0, {})
+    above = {int(child): node for children in (tree.children_left, tree.children_right) for node, child in enumerate(children)}
+    for node, asked in islice(paths(tree), 1, None):  # scikit-learn numbers nodes in the order of the paths
+        which = int(tree.feature[above[node]])
+        nodes.append(Node(above[node], condition_of(schema, columns[which], *asked[which])))
     return nodes
-
-
-def _grow(
-    nodes: list[Node], schema: Schema, columns: list[Column], tree: Any, at: int, above: int, asked: dict[int, tuple[Any, ...]]
-) -> None:
-    """Add the nodes below one, the left half with all of its own first; `asked` is what the path there asks, by column."""
-    if tree.children_left[at] < 0:
-        return
-    which, threshold, left = int(tree.feature[at]), float(tree.threshold[at]), bool(tree.missing_go_to_left[at])
-    low, high, missing = asked.get(which, (-np.inf, np.inf, True))
-    halves = (low, min(high, threshold), missing and left), (max(low, threshold), high, missing and not left)
-    for child, bounds in zip((tree.children_left[at], tree.children_right[at]), halves, strict=True):
-        nodes.append(Node(above, condition_of(schema, columns[which], *bounds)))
-        _grow(nodes, schema, columns, tree, int(child), len(nodes) - 1, asked | {which: bounds})

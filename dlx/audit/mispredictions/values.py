@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from dlx.audit.mispredictions.errors import Judgement, pushed_by, refuse_others
+from dlx.audit.mispredictions.errors import Judgement, with_people
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
@@ -54,17 +54,14 @@ class Predictions(Judgement):
         assert kind in self.kinds
         return ~(self.errors(HIGH) | self.errors(LOW))
 
-    def chances(self, rng: np.random.Generator, members: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Return how far the residuals of slices [rows, slices] are from the mean, if they fall anywhere, [draws, slices]."""
-        return np.abs(rng.permuted(np.broadcast_to(self._from_mean, shape), axis=1) @ members)
-
-    def off(self, members: np.ndarray) -> np.ndarray:
-        """Return how far the residuals of slices [rows, slices] are from the mean, summed by people's weights, [slices]."""
-        return np.abs(self._from_mean @ members)
-
     @property
-    def _from_mean(self) -> np.ndarray:
+    def deviations(self) -> np.ndarray:
+        """How far each residual is from the mean, by people's weights [rows]."""
         return self.counts * (self.residuals - np.average(self.residuals, weights=self.counts))
+
+    def drawn(self, rng: np.random.Generator, count: int) -> np.ndarray:
+        """Return the deviations as they are if residuals fall anywhere, [count, rows]."""
+        return rng.permuted(np.broadcast_to(self.deviations, (count, len(self))), axis=1)
 
 
 def predictions_of(model: Model, people: Dataset) -> Predictions:
@@ -81,16 +78,10 @@ def largest_errors(predictions: Predictions, *, most: int = 10, explanation: Exp
     worst = np.argsort(-predictions.losses, kind="stable")[:most]
     lines = pd.DataFrame(
         {
-            "model": predictions.model,
-            "person": predictions.people.index[worst],
             "observed": predictions.outcomes[worst],
             "predicted": predictions.predicted[worst],
             "error": -predictions.residuals[worst],
             "off": predictions.losses[worst],
         }
     )
-    if explanation is not None:
-        refuse_others(explanation, predictions)
-        lines["pushed_by"] = [pushed_by(predictions, explanation, int(row)) for row in worst]
-    own = predictions.people[worst].frame.reset_index(drop=True)
-    return pd.concat([lines, own[[name for name in own if name not in lines]]], axis=1)
+    return with_people(lines, predictions, worst, explanation)

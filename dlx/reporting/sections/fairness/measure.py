@@ -12,9 +12,8 @@ import pandas as pd
 from dlx.audit.adverse_action.rules import strongest_proxies
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, contrasts, explained_gap, proxy_strength
-from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, GroupRates, group_rates
+from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, GroupMeasures, group_rates
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
-from dlx.audit.fairness.values import GroupErrors
 from dlx.background import sample
 from dlx.context import MOST_AUDITED, RunContext
 from dlx.model import Model
@@ -92,7 +91,7 @@ def about_of(context: RunContext, models: Sequence[Model], *, favourable: str, w
 
 
 def treatment(
-    context: RunContext, about: About, compare: Callable[..., GroupRates | GroupErrors]
+    context: RunContext, about: About, compare: Callable[..., GroupMeasures]
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[Partition, ...]]:
     """Return what models make of each group, how far groups are apart, and the pairs of columns that part people, too.
 
