@@ -19,6 +19,13 @@ def frozen(array: Any, dtype: Any = None) -> np.ndarray:
     return copied
 
 
+def freeze(thing: Any, *names: str, dtype: Any = np.float64) -> None:
+    """Make fields of a frozen dataclass read-only copies of the arrays that they hold; None stays None."""
+    for name in names:
+        if (held := getattr(thing, name)) is not None:
+            object.__setattr__(thing, name, frozen(held, dtype))
+
+
 def as_slice(which: Any, count: int) -> Any:
     """Return the slice of one row where a position among `count` rows is given, so that rows stay rows; else what came."""
     if not isinstance(which, (int, np.integer)):

@@ -39,6 +39,10 @@ class Interval(NamedTuple):
         """Return whether the interval leaves out a value; one without ends leaves out nothing."""
         return bool(value < self.low or value > self.high)
 
+    def named(self, name: str) -> dict[str, float]:
+        """Return it as columns of a table: `name`, `name_low` and `name_high`."""
+        return dict(zip((name, f"{name}_low", f"{name}_high"), self, strict=True))
+
 
 def counts_of(weights: Weights, people: int) -> np.ndarray:
     """Return how much each of some people counts, [people]: 1 where all count the same."""

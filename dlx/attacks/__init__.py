@@ -10,16 +10,5 @@ from dlx.attacks.gradients import rippled
 from dlx.attacks.hidden_effects import hide_effect
 from dlx.attacks.scaffold import AttackError, Scaffold, protected_column
 
-__all__ = [
-    "Attack",
-    "AttackError",
-    "Fooled",
-    "Gate",
-    "Scaffold",
-    "attack",
-    "flipped_decisions",
-    "fool",
-    "hide_effect",
-    "protected_column",
-    "rippled",
-]
+__all__ = ["Attack", "AttackError", "Fooled", "Gate", "Scaffold", "attack", "flipped_decisions", "fool", "hide_effect"]
+__all__ += ["protected_column", "rippled"]

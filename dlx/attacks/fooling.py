@@ -236,9 +236,8 @@ def shown(attacked: Attack, people: Dataset, *, implementation: str = "dlx", see
         ranks = ranks_of(explain(attacked.scaffold, people, **how), attacked.column)
         hidden, first = interval_of_share(ranks > TOP), interval_of_share(ranks == 1)
     about = {"cut": attacked.cut, "against": attacked.against, "implementation": implementation, "is_valid": attacked.is_valid}
-    about |= dict(zip(("fidelity", "fidelity_low", "fidelity_high"), attacked.fidelity, strict=True))
-    about |= {"people": len(people), "hidden": hidden.estimate, "low": hidden.low, "high": hidden.high}
-    return about | {"first": first.estimate}
+    about |= {**attacked.fidelity.named("fidelity"), "people": len(people)}
+    return about | {"hidden": hidden.estimate, "low": hidden.low, "high": hidden.high, "first": first.estimate}
 
 
 def ranks_of(explanation: Explanation, column: int) -> np.ndarray:

@@ -12,22 +12,11 @@ from typing import Literal
 
 import numpy as np
 
+from dlx import stats
 from dlx.errors import DlxError
 from dlx.model import decided
 from dlx.schema import Target
-from dlx.stats import (
-    SMALLEST,
-    Interval,
-    Weights,
-    auc,
-    auc_difference,
-    auc_interval,
-    counts_of,
-    interval_over,
-    log_losses,
-    quantile,
-    weighted_auc,
-)
+from dlx.stats import Interval, Weights, quantile, weighted_auc
 
 Statistic = Callable[[np.ndarray], np.ndarray]  # how often each row counts, [resamples, rows], in; [resamples] out
 
@@ -52,7 +41,7 @@ class Metric:
 
     def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the metric of some rows, of which each may weigh something else [rows]."""
-        return float(self.of(outcomes, predicted)(counts_of(weights, len(outcomes))[None])[0])
+        return float(self.of(outcomes, predicted)(stats.counts_of(weights, len(outcomes))[None])[0])
 
     def reference(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the metric of the best constant prediction, the same for everybody."""
@@ -62,7 +51,7 @@ class Metric:
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
         """Return the metric with its 95 % interval, a bootstrap over people, each with their weight."""
-        _, *ends = interval_over(self.of(outcomes, predicted), self._kinds(outcomes), weights, seed=seed)
+        _, *ends = stats.interval_over(self.of(outcomes, predicted), self._kinds(outcomes), weights, seed=seed)
         return Interval(self(outcomes, predicted, weights), *ends)
 
     def gain(
@@ -70,7 +59,7 @@ class Metric:
     ) -> Interval:
         """Return the metric of some predictions less that of others, of the same people, with its 95 % interval."""
         mine, theirs = self.of(outcomes, one), self.of(outcomes, other)
-        both = interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), weights, seed=seed)
+        both = stats.interval_over(lambda counts: mine(counts) - theirs(counts), self._kinds(outcomes), weights, seed=seed)
         return Interval(self(outcomes, one, weights) - self(outcomes, other, weights), *both[1:])
 
     def _kinds(self, outcomes: np.ndarray) -> np.ndarray:
@@ -83,19 +72,19 @@ class Area(Metric):
 
     def __call__(self, outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
         """Return the area."""
-        return auc(outcomes, predicted, weights)
+        return stats.auc(outcomes, predicted, weights)
 
     def interval(self, outcomes: np.ndarray, predicted: np.ndarray, *, weights: Weights = None, seed: int = 0) -> Interval:
         """Return the area with its 95 % interval."""
         del seed
-        return auc_interval(outcomes, predicted, weights)
+        return stats.auc_interval(outcomes, predicted, weights)
 
     def gain(
         self, outcomes: np.ndarray, one: np.ndarray, other: np.ndarray, *, weights: Weights = None, seed: int = 0
     ) -> Interval:
         """Return the area of one ranking less that of another, with its 95 % interval."""
         del seed
-        return auc_difference(outcomes, one, other, weights)
+        return stats.auc_difference(outcomes, one, other, weights)
 
 
 def _mean(losses: np.ndarray) -> Statistic:
@@ -140,7 +129,7 @@ def cost(threshold: float) -> Metric:
 
 def class_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the log loss of each row, nats [rows], of the class that it is; of probabilities [rows, classes]."""
-    return -np.log(np.maximum(predicted[np.arange(len(outcomes)), outcomes.astype(int)], SMALLEST))
+    return -np.log(np.maximum(predicted[np.arange(len(outcomes)), outcomes.astype(int)], stats.SMALLEST))
 
 
 def _macro_auc(outcomes: np.ndarray, predicted: np.ndarray) -> Statistic:
@@ -179,7 +168,7 @@ METRICS: Mapping[str, Metric] = {
     "auc": Area(lambda outcomes, predicted: partial(weighted_auc, outcomes, predicted), True),
     "average_precision": Metric(lambda outcomes, predicted: partial(average_precisions, outcomes, predicted), True),
     "brier": Metric(lambda outcomes, predicted: _mean((predicted - outcomes) ** 2)),
-    "log_loss": Metric(lambda outcomes, predicted: _mean(log_losses(outcomes, predicted))),
+    "log_loss": Metric(lambda outcomes, predicted: _mean(stats.log_losses(outcomes, predicted))),
 }
 CLASS_METRICS: Mapping[str, Metric] = {
     "log_loss": Metric(lambda outcomes, predicted: _mean(class_losses(outcomes, predicted))),

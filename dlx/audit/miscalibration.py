@@ -16,10 +16,11 @@ from scipy.optimize import brentq
 from scipy.special import entr, expit, logit
 from scipy.stats import chi2
 
+from dlx import stats
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
-from dlx.stats import LEVEL, Interval, Weights, counts_in_chunks, effective, interval_among, interval_of_share, quantile, rarest
+from dlx.stats import LEVEL, Interval, Weights, counts_in_chunks, counts_of, interval_among
 
 SURE = 1e-6  # a probability nearer to 0 or 1 counts as this near: 13.8 log-odds
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of the predicted log-odds; Harrell (2015), section 2.4.6
@@ -100,17 +101,17 @@ def calibration_of(
 
     Of weighted rows the likelihood is that of as many people as the weights are worth.
     """
-    odds, (lowest, highest) = log_odds(predicted), quantile(predicted, SHOWN, weights)
-    grid, counts = np.linspace(lowest, highest, POINTS), None if weights is None else effective(weights)
+    odds, (lowest, highest) = log_odds(predicted), stats.quantile(predicted, SHOWN, weights)
+    grid, counts = np.linspace(lowest, highest, POINTS), stats.effective(counts_of(weights, len(odds)))
     curves = _curves(odds, outcomes, log_odds(grid), weights, seed)
-    band = pd.DataFrame([interval_among(point, people=rarest(outcomes)) for point in curves.T])
+    band = pd.DataFrame([interval_among(point, people=stats.rarest(outcomes)) for point in curves.T])
     return Calibration(
         model=name,
         rows=len(outcomes),
         events=int(outcomes.sum()),
         certain=int(((predicted < SURE) | (predicted > 1 - SURE)).sum()),
         expected=float(np.average(predicted, weights=weights)),
-        observed=interval_of_share(outcomes == 1, weights),
+        observed=stats.interval_of_share(outcomes == 1, weights),
         intercept=intercept_interval(odds, outcomes, counts),
         slope=slope_interval(odds, outcomes, counts),
         p_value=fitted_stretch(odds, outcomes, counts)[2],
@@ -128,7 +129,7 @@ def _curves(odds: np.ndarray, outcomes: np.ndarray, where: np.ndarray, weights: 
 
     A line where the quantiles of the log-odds coincide, a shift where all log-odds do; NaN where a resample has no fit.
     """
-    first, second, third = knots = quantile(odds, KNOTS, weights)
+    first, second, third = knots = stats.quantile(odds, KNOTS, weights)
 
     def design(some: np.ndarray) -> np.ndarray:
         columns = [np.ones_like(some)] + ([] if np.ptp(odds) < CLOSE else [some - odds.mean()])
@@ -176,22 +177,23 @@ def fitted_stretch(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = Non
 
     `counts` [rows] is how much each row adds to the likelihood, 1 by default.
     """
-    middle, every = odds - odds.mean(), np.ones(len(odds)) if counts is None else counts
+    middle, counts = odds - odds.mean(), counts_of(counts, len(odds))
     if np.ptp(odds) < CLOSE:
         slope, likelihood, freedom = np.nan, _shifted(odds, outcomes, counts)[1], 1
     else:
         design = np.column_stack([np.ones_like(odds), middle])
-        ((shift, extra),) = logistic_fits(design, outcomes, odds, every[None])
+        ((shift, extra),) = logistic_fits(design, outcomes, odds, counts[None])
         slope, freedom = float(1 + extra), 2
         if np.isfinite(slope) and np.isfinite(shift):
             likelihood = _likelihood(odds + shift + extra * middle, outcomes, counts)
         else:
-            likelihood = _separated(odds, outcomes, every)
+            likelihood = _separated(odds, outcomes, counts)
     return slope, likelihood, float(chi2.sf(max(2 * (likelihood - _likelihood(odds, outcomes, counts)), 0.0), freedom))
 
 
 def intercept_interval(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = None) -> Interval:
     """Return what must be added to the log-odds for their greatest likelihood, with its 95 % profile interval."""
+    counts = counts_of(counts, len(odds))
     estimate, likelihood = _shifted(odds, outcomes, counts)
     return Interval(estimate, *_ends(lambda shift: _likelihood(odds + shift, outcomes, counts), estimate, likelihood))
 
@@ -201,6 +203,7 @@ def slope_interval(odds: np.ndarray, outcomes: np.ndarray, counts: Weights = Non
 
     NaN where all log-odds are alike; the estimate and one end are infinite where they separate the outcomes.
     """
+    counts = counts_of(counts, len(odds))
     slope, likelihood, _ = fitted_stretch(odds, outcomes, counts)
     if np.isnan(slope):
         return Interval(np.nan, np.nan, np.nan)
@@ -227,16 +230,14 @@ def _ends(profile: Callable[[float], float], estimate: float, likelihood: float)
     return ends[0], ends[1]
 
 
-def _shifted(odds: np.ndarray, outcomes: np.ndarray, counts: Weights) -> tuple[float, float]:
+def _shifted(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
     """Return the shift of the log-odds of greatest likelihood, and the log-likelihood there."""
-    every = np.ones(len(odds)) if counts is None else counts
-    shift = float(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, every[None])[0, 0])
+    shift = float(logistic_fits(np.ones((len(odds), 1)), outcomes, odds, counts[None])[0, 0])
     return shift, _likelihood(odds + shift, outcomes, counts)
 
 
-def _likelihood(odds: np.ndarray, outcomes: np.ndarray, counts: Weights) -> float:
-    losses = np.logaddexp(0, np.where(outcomes == 1, -odds, odds))
-    return -float(losses.sum() if counts is None else counts @ losses)
+def _likelihood(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> float:
+    return -float(counts @ np.logaddexp(0, np.where(outcomes == 1, -odds, odds)))
 
 
 def _separated(odds: np.ndarray, outcomes: np.ndarray, counts: np.ndarray) -> float:

@@ -20,40 +20,9 @@ from dlx.comparison.stability_metrics import stability
 from dlx.comparison.trustworthiness import Consensus, Evidence, believed, consensus, trust
 from dlx.comparison.truth import distance_by_row, distance_to_truth, ground_truth
 
-__all__ = [
-    "METRICS",
-    "AlignmentError",
-    "Comparison",
-    "Consensus",
-    "Contrast",
-    "Disagreement",
-    "Evidence",
-    "Laboratory",
-    "Replicates",
-    "VarianceComponents",
-    "against_noise",
-    "agreement",
-    "agreement_by_row",
-    "as_libraries_come",
-    "believed",
-    "chance_level",
-    "compare",
-    "consensus",
-    "contrast",
-    "disagreement",
-    "distance_by_row",
-    "distance_to_truth",
-    "faithfulness",
-    "faithfulness_by_row",
-    "ground_truth",
-    "importance",
-    "noise_floor",
-    "one_by_one",
-    "placed_by_dependence",
-    "replicate",
-    "sanity_check",
-    "stability",
-    "switches",
-    "trust",
-    "variance_components",
-]
+__all__ = ["METRICS", "AlignmentError", "Comparison", "Consensus", "Contrast", "Disagreement", "Evidence", "Laboratory"]
+__all__ += ["Replicates", "VarianceComponents", "against_noise", "agreement", "agreement_by_row", "as_libraries_come"]
+__all__ += ["believed", "chance_level", "compare", "consensus", "contrast", "disagreement", "distance_by_row"]
+__all__ += ["distance_to_truth", "faithfulness", "faithfulness_by_row", "ground_truth", "importance", "noise_floor"]
+__all__ += ["one_by_one", "placed_by_dependence", "replicate", "sanity_check", "stability", "switches", "trust"]
+__all__ += ["variance_components"]

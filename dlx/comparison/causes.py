@@ -188,7 +188,7 @@ def placed_by_dependence(model: Model, laboratory: Laboratory) -> np.ndarray:
 
     All other settings are aligned: what a column is credited with for its companions, and nothing else.
     """
-    method, aligned = explainers.true_to_data()[0], frozenset(SWITCHES)
+    method, aligned = explainers.having(TRUE_TO_DATA=True)[0], frozenset(SWITCHES)
     return placed_differently(*(laboratory.contributions(model, method, to) for to in (aligned, aligned - {"dependence"})))
 
 

@@ -21,7 +21,7 @@ import pandas as pd
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
-from dlx.stats import ends_of, interval_of_mean, resampled_means
+from dlx.stats import Interval, ends_of, interval_of_mean, resampled_means
 
 COMPONENTS = {
     "model": "which model",
@@ -66,8 +66,7 @@ class VarianceComponents:
         for i, (name, what) in enumerate(COMPONENTS.items()):
             line: dict[str, object] = {"component": name, "what": what, "scale": self.scale}
             for measure, numbers in (("size", np.sqrt(kept[:, i])), ("share", shares[:, i])):
-                low, high = ends_of(numbers[1:], people=len(known))
-                line |= {measure: numbers[0], f"{measure}_low": low, f"{measure}_high": high}
+                line |= Interval(numbers[0], *ends_of(numbers[1:], people=len(known))).named(measure)
             lines.append(line | {"people": len(known), "failed": len(table) - len(known)})
         return pd.DataFrame(lines)
 

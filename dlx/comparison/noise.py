@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -138,7 +138,8 @@ def noise_floor(replicates: Replicates, *, k: int = 5, seed: int = 0) -> pd.Data
     is_certain = all(np.array_equal(other.values, of.values, equal_nan=True) for other in replicates.explanations)
     for metric, values in replicates.metrics(k).items():
         limits, width = None if is_certain else METRICS[metric].limits, of.values.shape[1]
-        line = about | {"metric": metric, "k": min(k, width)} | _named(interval_of_mean(values, within=limits, seed=seed))
+        mean = interval_of_mean(values, within=limits, seed=seed)
+        line = about | {"metric": metric, "k": min(k, width), "mean": mean.estimate, "low": mean.low, "high": mean.high}
         line |= {"chance": chance_level(metric, k, width), "replicates": len(values)}
         lines.append(line | counted(~np.isnan(values).any(axis=0), of.failed))
     return pd.DataFrame(lines)
@@ -171,16 +172,12 @@ def against_noise(one: Replicates, other: Replicates, *, k: int = 5, seed: int =
         short, chance = most - agreement, chance_level(metric, k, width)
         mean, floor = (interval_of_mean(v, within=METRICS[metric].limits, seed=seed) for v in (agreement, most))
         shortfall, counts = interval_of_mean(short, seed=seed), counted(~np.isnan(short).any(axis=0), a.failed | b.failed)
-        line = pair_of(a, b) | {"source": one.source, "metric": metric, "k": min(k, width)} | _named(mean)
-        line |= {"chance": chance, "floor_of": noisier.method, "floor_of_model": noisier.model}
-        line |= _named(floor, "floor") | _named(shortfall, "shortfall") | {"replicates": len(most)} | counts
+        line = pair_of(a, b) | {"source": one.source, "metric": metric, "k": min(k, width)}
+        line |= {"mean": mean.estimate, "low": mean.low, "high": mean.high, "chance": chance, "floor_of": noisier.method}
+        line |= {"floor_of_model": noisier.model, **floor.named("floor"), **shortfall.named("shortfall")}
+        line |= {"replicates": len(most), **counts}
         lines.append(line | {"finding": _finding(mean, shortfall, chance, counts["rows"])})
     return pd.DataFrame(lines)
-
-
-def _named(interval: Interval, name: str = "") -> dict[str, Any]:
-    prefix = f"{name}_" if name else ""
-    return {name or "mean": interval.estimate, f"{prefix}low": interval.low, f"{prefix}high": interval.high}
 
 
 def _finding(agreement: Interval, shortfall: Interval, chance: float, people: int) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from dlx.arrays import frozen, same
+from dlx.arrays import freeze, same
 from dlx.effects.partial import grid_of, weights_of
 from dlx.errors import DlxError
 from dlx.kernels.interventions import intervened
@@ -42,8 +42,7 @@ class AccumulatedEffects:
     model: str
 
     def __post_init__(self) -> None:
-        for name in ("values", "effects", "low", "high", "counts"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        freeze(self, "values", "effects", "low", "high", "counts")
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value, in the order of the steps."""

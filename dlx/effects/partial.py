@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, frozen, same
+from dlx.arrays import check_seed, freeze, same
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -18,7 +18,7 @@ from dlx.kernels.interventions import distinct, intervened
 from dlx.model import Model, Scale, as_rows
 from dlx.model.kinds import accompanied
 from dlx.schema import Feature
-from dlx.stats import Weights, counts_of, ends_of, means_of, quantile, resampled_counts
+from dlx.stats import Interval, Weights, counts_of, ends_of, means_of, quantile, resampled_counts
 
 __all__ = ["PairDependence", "PartialDependence", "friedman_h", "gaps", "pair_dependence", "partial_dependence", "people_at"]
 
@@ -38,14 +38,12 @@ class PartialDependence:
     curves: np.ndarray  # [rows, points], individual conditional expectation
     scale: str
     model: str
-    counts: np.ndarray | None = None  # [points], how many people have each level, or are nearest to each number
+    counts: np.ndarray  # [points], how many people have each level, or are nearest to each number
     weights: Weights = None  # [rows], where people weigh something else
 
     def __post_init__(self) -> None:
-        for name in ("grid", "curves"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
-        if self.counts is not None:
-            object.__setattr__(self, "counts", frozen(self.counts))
+        freeze(self, "grid", "curves")
+        freeze(self, "counts", dtype=None)
 
     @property
     def mean(self) -> np.ndarray:
@@ -55,7 +53,7 @@ class PartialDependence:
     @property
     def anchor(self) -> int:
         """Position of the value that centred curves start from: a number's lowest, a category's most common level."""
-        return int(np.argmax(self.counts)) if self.feature.is_categorical and self.counts is not None else 0
+        return int(np.argmax(self.counts)) if self.feature.is_categorical else 0
 
     @property
     def centred(self) -> np.ndarray:
@@ -65,15 +63,15 @@ class PartialDependence:
     @property
     def of_common_levels(self) -> PartialDependence:
         """The same at the 20 most common levels of a category, in their order; of a number, or of fewer levels, itself."""
-        if not self.feature.is_categorical or len(self.grid) <= MOST_LEVELS or self.counts is None:
+        if not self.feature.is_categorical or len(self.grid) <= MOST_LEVELS:
             return self
         kept = _most_common(self.counts)
         return replace(self, grid=self.grid[kept], curves=self.curves[:, kept], counts=self.counts[kept])
 
-    def interval(self, *, centred: bool = False, seed: int = 0) -> np.ndarray:
+    def interval(self, *, seed: int = 0) -> np.ndarray:
         """Return both ends of the 95 % bootstrap interval over people of the mean, [2, points]; NaN of one person."""
-        curves, people = self.centred if centred else self.curves, len(self.curves)
-        return ends_of(means_of(resampled_counts(people, self.weights, seed=seed), curves), people=people)
+        people = len(self.curves)
+        return ends_of(means_of(resampled_counts(people, self.weights, seed=seed), self.curves), people=people)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a value: the mean output, its 95 % interval over people, and the middle half of the people."""
@@ -85,7 +83,7 @@ class PartialDependence:
             | {"value": [self.feature.format(x) for x in self.grid], "code": self.grid, "mean": self.mean}
             | {"low": low, "high": high, "quartile_low": quartile_low, "quartile_high": quartile_high}
             | {"centred_mean": middle, "centred_decile_low": least, "centred_decile_high": most}
-            | {"people": np.nan if self.counts is None else self.counts, "scale": self.scale}
+            | {"people": self.counts, "scale": self.scale}
         )
 
 
@@ -131,8 +129,7 @@ class PairDependence:
     model: str
 
     def __post_init__(self) -> None:
-        for name in ("grid", "other_grid", "mean", "beyond", "counts"):
-            object.__setattr__(self, name, frozen(getattr(self, name)))
+        freeze(self, "grid", "other_grid", "mean", "beyond", "counts", dtype=None)
 
     def to_frame(self) -> pd.DataFrame:
         """Return one line a pair of values."""
@@ -230,12 +227,11 @@ def friedman_h(
         parts = (together - alone[pair[0]] - alone[pair[1]], together)
         size, whole = (np.sqrt((weights * part**2).sum(axis=1)) for part in parts)  # the first sample is everybody
         h = np.divide(size, whole, out=np.full(len(whole), np.nan), where=whole > floor)
-        h_low, h_high = ends_of(h[1:], people=len(people)) if whole[0] > floor else (np.nan, np.nan)
-        size_low, size_high = ends_of(size[1:], people=len(people))
+        ends = [ends_of(numbers[1:], people=len(people)) for numbers in (np.where(whole[0] > floor, h, np.nan), size)]
         lines.append(
             {"model": model.name, "feature": one.name, "other_feature": other.name}
-            | {"label": one.label, "other_label": other.label, "h": h[0], "h_low": h_low, "h_high": h_high}
-            | {"size": size[0], "size_low": size_low, "size_high": size_high, "people": len(people), "scale": scale}
+            | {"label": one.label, "other_label": other.label, **Interval(h[0], *ends[0]).named("h")}
+            | {**Interval(size[0], *ends[1]).named("size"), "people": len(people), "scale": scale}
         )
     return pd.DataFrame(lines).sort_values("size", ascending=False, kind="stable", ignore_index=True)
 

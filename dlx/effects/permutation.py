@@ -112,8 +112,7 @@ def permutation_importance(
         lines.append(
             {"model": model.name, "feature": feature.name, "label": feature.label}
             | {"importance": found.estimate, "low": found.low, "high": found.high}
-            | {"copies": ", ".join(others), "together": together.estimate}
-            | {"together_low": together.low, "together_high": together.high}
+            | {"copies": ", ".join(others), **together.named("together")}
             | {"tells_outcome": telling.get(feature.name, np.nan), "metric": of, "baseline": baseline}
             | {"repeats": repeats, "people": len(people)}
         )

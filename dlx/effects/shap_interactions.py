@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, frozen, row_names
+from dlx.arrays import check_seed, freeze, frozen, row_names
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, plural
 from dlx.kernels.shapley import Game, interaction_values, interactions_among
@@ -47,9 +47,7 @@ class Interactions:
     evaluations: int = 0  # rows that the model was evaluated on
 
     def __post_init__(self) -> None:
-        for name in ("values", "base_values", "outputs", "standard_errors"):
-            if getattr(self, name) is not None:
-                object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        freeze(self, "values", "base_values", "outputs", "standard_errors")
         object.__setattr__(self, "index", frozen(row_names(self.index)))
         count, width = len(self.index), len(self.schema)
         if self.values.shape != (count, width, width):

@@ -35,7 +35,7 @@ from typing import Any, Literal
 
 from dlx.errors import DlxError, did_you_mean
 from dlx.files import modules_in
-from dlx.model import Model, Scale
+from dlx.model import Model, Scale, ScaleError
 
 Cost = Literal["low", "medium", "high"]  # thousands of people, hundreds, or tens in about a minute
 COSTS: tuple[Cost, ...] = ("low", "medium", "high")
@@ -50,6 +50,20 @@ class MethodError(DlxError):
 
 class LibraryError(MethodError):
     """What a network, or the library that explains it, raised."""
+
+
+def refuse_below(least: int, **given: int | None) -> None:
+    """Raise a `MethodError` if one of some options is less than it must be; None is the default."""
+    for name, value in given.items():
+        if value is not None and value < least:
+            raise MethodError(f"{name} must be at least {least}, got {value}")
+
+
+def refuse_other_scale(model: Model, scale: Scale) -> None:
+    """Raise a `ScaleError` if a scale is not the one on which a model adds up."""
+    if scale != model.scales[0]:
+        said = f"{model.name} adds up on the scale {model.scales[0]!r}, not on {scale!r}"
+        raise ScaleError(f"{said}; use {ground_truth_for(model, scale)} for {scale!r}")
 
 
 @dataclass(frozen=True)
@@ -112,13 +126,8 @@ def names_for(model: Model) -> list[str]:
 def worth_asking(model: Model) -> list[str]:
     """Return the methods worth running on a model: all that take it, or the one that is the model and what asks otherwise."""
     taking = names_for(model)
-    own = [name for name in taking if is_the_model(name)]
+    own = [name for name in having(IS_THE_MODEL=True) if name in taking]
     return own + [name for name in reading(Model) if not method(name).IS_SHAPLEY] if own else taking
-
-
-def is_the_model(name: str) -> bool:
-    """Whether a method says what the model itself adds up, so that others that ask for the same have no more to say."""
-    return getattr(method(name), "IS_THE_MODEL", False)
 
 
 def reading(kind: type) -> list[str]:
@@ -133,22 +142,16 @@ def by_preference(some: Iterable[str]) -> list[str]:
 
 def having(**facts: object) -> list[str]:
     """Return the names of the methods of which some facts hold, the preferred first: `having(IS_SHAPLEY=True)`."""
-    return by_preference(name for name in names() if all(getattr(method(name), fact) == is_ for fact, is_ in facts.items()))
 
+    def has(name: str) -> bool:
+        return all(getattr(method(name), fact, False) == is_ for fact, is_ in facts.items())
 
-def true_to_data() -> list[str]:
-    """Return the methods whose question is another: they credit a column with what it tells of others, read or not."""
-    return by_preference(name for name in names() if getattr(method(name), "TRUE_TO_DATA", False))
-
-
-def one_at_a_time() -> list[str]:
-    """Return the methods that take a column away and leave the rest: what they give is no part of the prediction."""
-    return by_preference(name for name in names() if getattr(method(name), "ONE_AT_A_TIME", False))
+    return by_preference(filter(has, names()))
 
 
 def apart() -> list[str]:
     """Return the methods that pages hold against no other: what they give is true to the data, or no part of a prediction."""
-    return [*true_to_data(), *one_at_a_time()]
+    return [*having(TRUE_TO_DATA=True), *having(ONE_AT_A_TIME=True)]
 
 
 def exact_for(name: str, model: Model, scale: Scale) -> bool:
@@ -192,8 +195,8 @@ def ground_truth_for(model: Model, scale: Scale) -> str:
 
 def has_reference(name: str, model: Model | None = None) -> bool:
     """Whether a method has a kernel of ours, beside the code of a library, which takes the model, that it is held against."""
-    takes: Callable[[Model], bool] | None = getattr(method(name), "reference_takes", None)
-    return hasattr(method(name), "reference") and (model is None or takes is None or takes(model))
+    takes: Callable[[Model], bool] = getattr(method(name), "reference_takes", lambda _: True)
+    return hasattr(method(name), "reference") and (model is None or takes(model))
 
 
 def with_library_defaults() -> list[str]:
@@ -203,14 +206,14 @@ def with_library_defaults() -> list[str]:
 
 def quick_options(name: str, columns: int) -> dict[str, Any]:
     """Return options on which a method is quick and still keeps its promise; none where its defaults are."""
-    options: Callable[[int], dict[str, Any]] | None = getattr(method(name), "quick_options", None)
-    return {} if options is None else options(columns)
+    options: Callable[[int], dict[str, Any]] = getattr(method(name), "quick_options", lambda _: {})
+    return options(columns)
 
 
 def evaluations_for(name: str, columns: int, references: int) -> int:
     """Return about how many rows a method asks a model about for one person; as many as there are references where unstated."""
-    stated: Callable[[int, int], int] | None = getattr(method(name), "evaluations_for", None)
-    return references if stated is None else stated(columns, references)
+    stated: Callable[[int, int], int] = getattr(method(name), "evaluations_for", lambda _, references: references)
+    return stated(columns, references)
 
 
 def passes(name: str) -> int:

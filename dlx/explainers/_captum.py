@@ -48,18 +48,10 @@ def average_over(
     *,
     evaluations_per_pair: int,
 ) -> Attribution:
-    """Return attributions from every reference row to every person, averaged over the references.
+    """Return attributions from every reference row to every person, averaged over the references, of coded rows.
 
-    Parameters
-    ----------
-    attribute : callable
-        Dense persons and references [pairs, width] in, attributions [pairs, width] out.
-    model : NeuralModel
-        Its encoder folds dense columns back to features, with their signs.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    evaluations_per_pair : int
-        How often `attribute` evaluates the network for one pair.
+    `attribute` is given dense persons and references [pairs, width], and gives attributions [pairs, width], which the encoder
+    folds back to features with their signs; it evaluates the network so often for one pair.
     """
     persons, references = model.dense(rows), model.dense(background)
     step = max(1, PAIRS_PER_CALL // len(rows))

@@ -26,16 +26,9 @@ ROUNDS = ("round", "floor", "ceil", "trunc", "fix", "sign", "heaviside")
 
 
 def refuse_lookups(method: str, model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> None:
-    """Raise a `MethodError` that names the columns whose gradient is 0 because the net looks up their value.
+    """Raise a `MethodError` of a method that names the columns whose gradient is 0 because the net looks up their value.
 
-    Parameters
-    ----------
-    method : str
-        Who asks.
-    model : NeuralModel
-        The net.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded; a few are tried.
+    A few of the coded rows are tried.
     """
     if _is_smooth_chain(model.network):
         return
@@ -59,10 +52,10 @@ def _is_smooth_chain(network: nn.Module) -> bool:
     return all(_is_smooth_chain(module) for module in network)
 
 
-def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int = 0) -> list[str]:
+def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray) -> list[str]:
     """Return the names of the features that the output moves with though their gradient is exactly 0: by steps, or detached."""
     found, is_closed = [], any(isinstance(module, ScriptModule) for module in model.network.modules())
-    for column in np.flatnonzero(without_gradient(model, rows, background, seed)):
+    for column in np.flatnonzero(without_gradient(model, rows, background, 0)):
         swapped = np.repeat(rows, len(background), axis=0)
         before, swapped_steps = _output_and_steps(model, swapped)
         swapped[:, column] = np.tile(background[:, column], len(rows))
@@ -75,17 +68,7 @@ def looked_up(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed
 
 
 def without_gradient(model: NeuralModel, rows: np.ndarray, background: np.ndarray, seed: int) -> np.ndarray:
-    """Return which features have a gradient of exactly 0 between people and references, bool [features].
-
-    Parameters
-    ----------
-    model : NeuralModel
-        The net.
-    rows, background : ndarray [rows, features], [references, features]
-        Coded.
-    seed : int
-        Of the points on the straight paths from references to people.
-    """
+    """Return which features have a gradient of exactly 0 at random points between people and references, bool [features]."""
     rng = np.random.default_rng(seed)
     persons = model.dense(np.repeat(rows, POINTS_PER_PERSON, axis=0))
     references = model.dense(background[rng.integers(len(background), size=len(persons))])

@@ -23,16 +23,9 @@ LEAST_SHARE = 1e-30  # of training rows: shap divides by it
 
 
 def shap_values(trees: Trees, rows: np.ndarray, background: np.ndarray | None) -> tuple[np.ndarray, float]:
-    """Return shap's values of the trees, [rows, features], and the mean output of their training rows.
+    """Return shap's values of the trees for coded rows, [rows, features], and the mean output of their training rows.
 
-    Parameters
-    ----------
-    trees : Trees
-        The trees.
-    rows : ndarray [rows, features]
-        Coded.
-    background : ndarray [references, features], optional
-        Coded; without it, the values are path-dependent.
+    Without a background, coded rows [references, features], the values are path-dependent.
     """
     mean, trees = _mean(trees), replace(trees, value=trees.contrasts)  # shap holds leaves in float32
     codes, references = trees.codes(rows), None if background is None else trees.codes(background)
@@ -90,31 +83,21 @@ class Path(NamedTuple):
 def _paths(trees: Trees, codes: np.ndarray, references: np.ndarray | None) -> Iterator[Path]:
     """Yield the paths to the leaves that a row mixed with a reference can reach; to all leaves where there are none."""
     known = codes if references is None else np.concatenate([codes, references])
-    waiting = [Path(int(root), {}, {}) for root in trees.roots]
+    waiting, count = [Path(int(root), {}, {}) for root in trees.roots], len(codes)
     while waiting:
         path = waiting.pop()
         if trees.feature[path.node] == LEAF:
             if path.met:
                 yield path
             continue
-        further = _further(trees, path, known)
-        waiting += further if references is None else [some for some in further if _can_be_met(some, len(codes))]
-
-
-def _further(trees: Trees, path: Path, known: np.ndarray) -> list[Path]:
-    node, column = path.node, int(trees.feature[path.node])
-    goes_left, below = trees.goes_left(known, np.array([node]))[0], [int(trees.left[node]), int(trees.right[node])]
-    covers = np.maximum(trees.cover[below], LEAST_SHARE)
-    met, share = path.met.get(column, np.ones(len(known), dtype=bool)), path.shares.get(column, 1.0)
-    return [
-        Path(child, path.met | {column: met & answer}, path.shares | {column: share * cover / covers.sum()})
-        for child, answer, cover in zip(below, (goes_left, ~goes_left), covers.tolist(), strict=True)
-    ]
-
-
-def _can_be_met(path: Path, count: int) -> bool:
-    either = [met[:count, None] | met[count:] for met in path.met.values()]
-    return bool(np.logical_and.reduce(either).any())
+        node, column = path.node, int(trees.feature[path.node])
+        goes_left, below = trees.goes_left(known, np.array([node]))[0], [int(trees.left[node]), int(trees.right[node])]
+        covers = np.maximum(trees.cover[below], LEAST_SHARE)
+        before, share = path.met.get(column, np.ones(len(known), dtype=bool)), path.shares.get(column, 1.0)
+        for child, answer, cover in zip(below, (goes_left, ~goes_left), covers.tolist(), strict=True):
+            met, shares = path.met | {column: before & answer}, path.shares | {column: share * cover / covers.sum()}
+            if references is None or np.logical_and.reduce([one[:count, None] | one[count:] for one in met.values()]).any():
+                waiting.append(Path(child, met, shares))
 
 
 def _chains(trees: Trees, paths: Sequence[Path]) -> list[dict[str, np.ndarray]]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.explainers import ROWS
+from dlx.explainers import ROWS, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import AdditiveModel, Scale, ScaleError
+from dlx.model import AdditiveModel, Scale
 
 LABEL = "Additive SHAP"
 LIBRARY = "dlx"
@@ -40,8 +40,7 @@ def attribute(model: AdditiveModel, rows: np.ndarray, background: np.ndarray, *,
         If the model does not add up on the scale.
     """
     del seed
-    if scale != model.scales[0]:
-        raise ScaleError(f"{model.name} adds up on the scale {model.scales[0]!r}, not on {scale!r}; use shapley for {scale!r}")
+    refuse_other_scale(model, scale)
     recode, _, outputs = model.parts
     net: Any = model.parts[1]
     people, references = (recode(model.dense(some)) for some in (rows, background))

@@ -69,7 +69,7 @@ def attribute(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     graph = record(network, references, functions=False)
     if graph is None or graph.is_reusing:  # else all that it does is known, and has a rule
         refuse_lookups("deeplift", model, rows, background)
-        refuse_unwritten_rules(model.name, to_hook(network), persons[:1])
+        refuse_unknown_nonlinearities(model.name, to_hook(network), persons[:1], rules="dlx")
     found = deeplift(network, persons, references, graph)
     return Attribution(model.encoder.fold(found.values), evaluations=found.evaluations)
 
@@ -121,35 +121,23 @@ def unchecked(model: NeuralModel, rows: np.ndarray, background: np.ndarray, *, s
     return average_over(one, model, rows, background, evaluations_per_pair=2)
 
 
-def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor) -> None:
-    """Raise a `MethodError` that names the modules that captum's table lacks, or that are used more than once."""
-    uses = nonlinear_uses(network, dense)
-    unknown = named(network, {path: module for path, module in outside_table(network).items() if uses[path]})
-    if unknown:
+def refuse_unknown_nonlinearities(name: str, network: nn.Module, dense: torch.Tensor, *, rules: str = "captum") -> None:
+    """Raise a `MethodError` that names modules that captum, or dlx, has no rule for, or that are used more than once."""
+    uses, own = nonlinear_uses(network, dense), leaves(network)
+    unwritten = {path: module for path, module in own.items() if type(module) not in WITH_RULES and uses.get(path, 1)}
+    unknown = {path: module for path, module in outside_table(network).items() if uses[path]}
+    if unknown and (rules == "captum" or unwritten):
         table = ", ".join(sorted(module.__name__ for module in known_nonlinearities()))
         raise MethodError(
-            f"deeplift cannot explain {name}: captum has no rule for {unknown} and would take a plain gradient; "
-            f"its rules are for {table}; use integrated_gradients, or train with one of these"
+            f"deeplift cannot explain {name}: captum has no rule for {named(network, unknown)} and would take a plain "
+            f"gradient; its rules are for {table}; use integrated_gradients, or train with one of these"
         )
-    _refuse_reused(name, network, uses)
-
-
-def refuse_unwritten_rules(name: str, network: nn.Module, dense: torch.Tensor) -> None:
-    """Raise a `MethodError` that names the modules that dlx has no rule for, captum or not, or that are used more than once."""
-    uses, own = nonlinear_uses(network, dense), leaves(network).items()
-    unwritten = {path: module for path, module in own if type(module) not in WITH_RULES and uses.get(path, 1)}
-    if unwritten:
-        refuse_unknown_nonlinearities(name, network, dense)
+    if rules == "dlx" and unwritten:
         raise MethodError(
             f"deeplift cannot explain {name}: dlx has no rule for {named(network, unwritten)}; pass "
             "implementation='reference' for captum's, or use integrated_gradients"
         )
-    _refuse_reused(name, network, uses)
-
-
-def _refuse_reused(name: str, network: nn.Module, uses: Mapping[str, int]) -> None:
-    reused = [shown(network, path) for path, count in uses.items() if count > 1]
-    if reused:
+    if reused := [shown(network, path) for path, count in uses.items() if count > 1]:
         raise MethodError(
             f"deeplift cannot explain {name}: {', '.join(reused)} is used more than once; give each use a module of its own"
         )

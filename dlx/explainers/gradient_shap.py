@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dlx.arrays import seeded
-from dlx.explainers import PATHS, MethodError
+from dlx.explainers import PATHS, refuse_below
 from dlx.explainers._captum import copy_on_scale, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
@@ -49,7 +49,7 @@ def attribute(
     MethodError
         If the net looks up codes, where gradients are 0, or `n_samples` is less than 2.
     """
-    _check(n_samples)
+    refuse_below(2, n_samples=n_samples)
     refuse_lookups("gradient_shap", model, rows, background)
     network, persons = on_scale(model, scale), model.dense(rows)
     drawn, share = _points(len(background), n_samples, seed)
@@ -82,7 +82,7 @@ def reference(
     """
     from captum.attr import GradientShap
 
-    _check(n_samples)
+    refuse_below(2, n_samples=n_samples)
     refuse_lookups("gradient_shap", model, rows, background)
     network = copy_on_scale(model, scale)
     gradient_shap = GradientShap(lambda dense: network(dense).sum().reshape(1))
@@ -97,11 +97,6 @@ def reference(
         evaluations=len(rows) * n_samples,
         standard_errors=samples.std(axis=0, ddof=1) / np.sqrt(n_samples),
     )
-
-
-def _check(n_samples: int) -> None:
-    if n_samples < 2:
-        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
 
 
 def _points(references: int, samples: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from dlx.explainers import PATHS, AsItComes, MethodError
+from dlx.explainers import PATHS, AsItComes, refuse_below
 from dlx.explainers._captum import average_over, copy_on_scale, on_scale
 from dlx.explainers._lookups import refuse_lookups
 from dlx.explanation import Attribution, LocalAccuracy
@@ -55,7 +55,7 @@ def attribute(
         If the net looks up codes, where gradients are 0, or `n_steps` is less than 1.
     """
     del seed
-    _check(n_steps)
+    refuse_below(1, n_steps=n_steps)
     refuse_lookups("integrated_gradients", model, rows, background)
     found = integrated_gradients(
         on_scale(model, scale),
@@ -81,7 +81,7 @@ def reference(
     from captum.attr import IntegratedGradients
 
     del seed
-    _check(n_steps)
+    refuse_below(1, n_steps=n_steps)
     refuse_lookups("integrated_gradients", model, rows, background)
     network = copy_on_scale(model, scale)
 
@@ -98,11 +98,6 @@ def reference(
         return average_over(one, model, some, background, evaluations_per_pair=steps)
 
     return _until_it_adds_up(integrated, n_steps, rows, model.predict(rows, scale), model.predict(background, scale))
-
-
-def _check(n_steps: int) -> None:
-    if n_steps < 1:
-        raise MethodError(f"n_steps must be at least 1, got {n_steps}")
 
 
 def _until_it_adds_up(

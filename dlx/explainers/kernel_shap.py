@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from dlx.arrays import seeded
-from dlx.explainers import MIXTURES, AsItComes, MethodError
+from dlx.explainers import MIXTURES, AsItComes, MethodError, refuse_below
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.shapley import Game
 from dlx.model import Model, Scale
@@ -90,8 +90,7 @@ def _kept(columns: int, n_samples: int | None, n_features: int | None) -> int | 
     """Return which columns shap keeps, as it is asked, or raise where the options make no sense."""
     if n_samples is not None and n_samples < 2 * columns:
         raise MethodError(f"n_samples must be at least twice the {columns} columns, got {n_samples}")
-    if n_features is not None and n_features < 1:
-        raise MethodError(f"n_features must be at least 1, got {n_features}")
+    refuse_below(1, n_features=n_features)
     return 0 if n_features is None or n_features >= columns else f"num_features({n_features})"
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import RANDOM_PEOPLE, AsItComes, MethodError
+from dlx.explainers import RANDOM_PEOPLE, AsItComes, MethodError, refuse_below
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.lime import local_surrogates
 from dlx.model import Model, Scale
@@ -124,10 +124,8 @@ def reference(
 
 
 def _check_options(n_samples: int, n_features: int | None, units: str) -> None:
-    if n_samples < 2:
-        raise MethodError(f"n_samples must be at least 2, got {n_samples}")
-    if n_features is not None and n_features < 1:
-        raise MethodError(f"n_features must be at least 1, got {n_features}")
+    refuse_below(2, n_samples=n_samples)
+    refuse_below(1, n_features=n_features)
     if units not in UNITS:
         raise MethodError(f"units must be one of {', '.join(UNITS)}, got {units!r}")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import ROWS, any_model
+from dlx.explainers import ROWS, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.model import LinearModel, Scale, ScaleError
+from dlx.model import LinearModel, Scale
 
 LABEL = "Linear SHAP"
 LIBRARY = "shap"
@@ -37,10 +37,7 @@ def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, s
     import shap
 
     del seed
-    if scale != model.scales[0]:
-        raise ScaleError(
-            f"{model.name} is linear on the scale {model.scales[0]!r}, not on {scale!r}; use {any_model()} for {scale!r}"
-        )
+    refuse_other_scale(model, scale)
     dense = model.encoder.transform(background).astype(np.float64)
     reference = shap.maskers.Independent(dense, max_samples=len(dense))
     explainer = shap.LinearExplainer((model.coefficients, model.intercept), reference)

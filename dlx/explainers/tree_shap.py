@@ -11,11 +11,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import ROWS, AsItComes
+from dlx.explainers import ROWS, AsItComes, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.kernels.shapley import MOST_PLAYERS
 from dlx.kernels.trees import leaf_values
-from dlx.model import Scale, ScaleError, TreeModel
+from dlx.model import Scale, TreeModel
 
 LABEL = "Tree SHAP"
 LIBRARY = "shap"
@@ -53,7 +52,7 @@ def attribute(
     """
     del seed
     assert not path_dependent, "see OURS"
-    _check_scale(model, scale)
+    refuse_other_scale(model, scale)
     trees, (people, references) = model.on_columns(rows, background)
     values = leaf_values(trees, people, references)
     return Attribution(values, evaluations=len(rows) + len(background))
@@ -66,7 +65,7 @@ def reference(
     from dlx.explainers._shap import shap_values
 
     del seed
-    _check_scale(model, scale)
+    refuse_other_scale(model, scale)
     if path_dependent:
         trees, (people,) = model.on_columns(rows)
         values, mean = shap_values(trees, people, None)
@@ -74,12 +73,3 @@ def reference(
     trees, (people, references) = model.on_columns(rows, background)
     values, _ = shap_values(trees, people, references)
     return Attribution(values, evaluations=len(rows) * len(background))
-
-
-def _check_scale(model: TreeModel, scale: Scale) -> None:
-    if scale != model.scales[0]:
-        other = "exact_shapley" if len(model.schema) <= MOST_PLAYERS else "shapley"
-        raise ScaleError(
-            f"tree_shap explains {model.name} on the scale on which its trees add up, {model.scales[0]!r}, "
-            f"not {scale!r}; use {other} for {scale!r}"
-        )

@@ -140,7 +140,7 @@ def _ground_truth(context: RunContext, model: Model) -> Explanation:
     with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
         asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
         asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
-        is_exact = any(explainers.is_the_model(method) for method in context.methods_of(model))
+        is_exact = not set(explainers.having(IS_THE_MODEL=True)).isdisjoint(context.methods_of(model))
         people = context.panel[: context.budget.noise_people] if is_exact else context.panel
         return ground_truth(model, people, **asked)
 

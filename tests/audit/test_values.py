@@ -15,7 +15,7 @@ from sklearn.metrics import mean_absolute_error
 from dlx.attacks import fool
 from dlx.audit.counterfactuals import Range, RecourseError, recourse_into
 from dlx.audit.fairness.groups import FairnessError, partition
-from dlx.audit.fairness.values import group_errors
+from dlx.audit.fairness.rates import group_errors
 from dlx.audit.mispredictions import largest_errors, predictions_of, pushes, slices
 from dlx.audit.training_rows import seen_rows
 from dlx.audit.values import by_prediction, error_sizes, value_calibration

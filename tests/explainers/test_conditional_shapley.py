@@ -265,7 +265,7 @@ def test_its_noise_is_measured_by_other_backgrounds_and_it_can_be_kept(tmp_path)
 
 
 def test_it_is_not_asked_where_pages_ask_what_a_prediction_is_made_of():
-    assert explainers.true_to_data() == [METHOD]
+    assert explainers.having(TRUE_TO_DATA=True) == [METHOD]
     context = worlds.context(worlds.table("numeric"), worlds.net("numeric"), people=8, background=5)
     asked = set(dataclasses.replace(context).compatibility["method"])
     assert explainers.apart() == [METHOD, "ablation", "occlusion"] and not asked & set(explainers.apart())

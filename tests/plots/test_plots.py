@@ -474,7 +474,7 @@ def test_permutation_importance_has_a_marker_and_an_interval_a_model(ax):
 
 
 def test_no_model_is_left_out_where_there_are_more_than_colours(ax):
-    flat = PartialDependence(SCHEMA["constant"], np.arange(3), np.ones((2, 3)), "value", "m")
+    flat = PartialDependence(SCHEMA["constant"], np.arange(3), np.ones((2, 3)), "value", "m", np.ones(3))
     models = [f"m{i}" for i in range(len(plots.COLOURS) + 2)]
     plots.draw_effects([dataclasses.replace(flat, model=name) for name in models], ax)
     assert [line.get_label() for line in ax.lines] == models

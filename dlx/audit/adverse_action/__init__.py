@@ -3,16 +3,5 @@
 from dlx.audit.adverse_action.denials import Denial, ReasonsError, Source, adverse_reasons, near_cutoff, reason_stability
 from dlx.audit.adverse_action.rules import Grouping, ReasonMap, ReasonRules, association, grouping
 
-__all__ = [
-    "Denial",
-    "Grouping",
-    "ReasonMap",
-    "ReasonRules",
-    "ReasonsError",
-    "Source",
-    "adverse_reasons",
-    "association",
-    "grouping",
-    "near_cutoff",
-    "reason_stability",
-]
+__all__ = ["Denial", "Grouping", "ReasonMap", "ReasonRules", "ReasonsError", "Source", "adverse_reasons", "association"]
+__all__ += ["grouping", "near_cutoff", "reason_stability"]

@@ -222,8 +222,7 @@ def reason_stability(
         first = [bool(a.reasons and b.reasons) and a.reasons[0].group == b.reasons[0].group for a, b in pairs]
         lines.append(
             {"differs": differs[0], "one": getattr(one, differs[0]), "other": getattr(other, differs[0]), **one._asdict()}
-            | {"people": len(pairs), "same": same.estimate, "same_low": same.low, "same_high": same.high}
-            | {"overlap": overlap.estimate, "overlap_low": overlap.low, "overlap_high": overlap.high}
+            | {"people": len(pairs), **same.named("same"), **overlap.named("overlap")}
             | {"first": np.average(first, weights=each)}
             | {"chance": np.average([min(len(a), len(b)) / groups for a, b in sets], weights=each)}
         )

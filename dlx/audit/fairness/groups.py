@@ -169,14 +169,16 @@ def _parts(feature: Feature, column: np.ndarray) -> list[tuple[str, np.ndarray]]
         each = [(feature.format(value), column == value) for value in values]
         return ([min(each, key=lambda part: int(part[1].sum()))] if len(each) == 2 else each) + missing
     ends = np.unique(np.quantile(column[known], (0.25, 0.5, 0.75), method="lower"))
-    words = [feature.format(end) for end in ends]
+    tails = np.quantile(column[known], TAILS, method="lower")
     column = feature.numbers(column)  # as no code is up to anything
-    quarters = [(f"up to {words[0]}", column <= ends[0]), (f"over {words[-1]}", column > ends[-1])]
-    between = [
-        (f"over {words[i]} up to {words[j]}", (column > ends[i]) & (column <= ends[j]))
-        for i, j in itertools.combinations(range(len(ends)), 2)
-    ]
-    cuts = [(f"up to {feature.format(cut)}", column <= cut) for cut in feature.cuts]
-    at_tails = [(end, column <= end) for end in np.quantile(column[known], TAILS, method="lower")]
-    tails = [(f"up to {feature.format(end)}", low) for end, low in at_tails if min(low.sum(), (~low).sum()) >= MIN_PEOPLE]
-    return [*cuts, *quarters, *between, *tails, *missing]
+    quarters = (-np.inf, ends[0]), (ends[-1], np.inf)
+    cuts = (*((-np.inf, cut) for cut in feature.cuts), *quarters, *itertools.combinations(ends, 2))
+    at_tails = (_between(feature, column, -np.inf, end) for end in tails)
+    large = [(words, low) for words, low in at_tails if min(low.sum(), (~low).sum()) >= MIN_PEOPLE]
+    return [*(_between(feature, column, *cut) for cut in cuts), *large, *missing]
+
+
+def _between(feature: Feature, column: np.ndarray, low: float, high: float) -> tuple[str, np.ndarray]:
+    """Return a range of a number in words, "over 25 years up to 50 years", and who is in it, bool [rows]."""
+    words = [f"{end} {feature.format(cut)}" for end, cut in (("over", low), ("up to", high)) if np.isfinite(cut)]
+    return " ".join(words), (column > low) & (column <= high)

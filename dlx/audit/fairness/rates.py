@@ -1,4 +1,4 @@
-"""How a model treats groups of people: rates with intervals, and how far apart the groups are.
+"""How a model treats groups of people: rates, or errors of values, with intervals, and how far apart the groups are.
 
 A rate is a sum over people divided by another: flagged people by people, flagged people with the event by people with it. So
 a bootstrap of all groups at once is one product of matrices. The rates are those of fairlearn's MetricFrame; a test holds them.
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
+from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
 from dlx.stats import RESAMPLES, Weights, counts_of, ends_of, resampled_counts
@@ -25,6 +26,7 @@ MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those 
 SELECTED, CLEARED, EVENTS = "selection_rate", "clearance_rate", "event_rate"
 TRUE_POSITIVE, FALSE_POSITIVE = "true_positive_rate", "false_positive_rate"
 ACCURACY, CALIBRATION = "accuracy", "calibration"
+ERROR, SIZE, PREDICTED, OBSERVED = "mean_error", "mean_absolute_error", "mean_prediction", "mean_outcome"
 RATES = (SELECTED, CLEARED, TRUE_POSITIVE, FALSE_POSITIVE, ACCURACY, CALIBRATION, EVENTS)
 
 
@@ -246,3 +248,33 @@ def _drawn_shares(top: np.ndarray, bottom: np.ndarray, rng: np.random.Generator)
     above, below = top + higher, bottom - top + 1 - higher
     drawn = rng.beta(np.maximum(above, 1e-9), np.maximum(below, 1e-9), size=higher.shape)
     return np.where(above == 0, 0.0, np.where(below == 0, 1.0, drawn))
+
+
+def group_errors(model: Model, people: Dataset, by: Partition, *, seed: int = 0) -> GroupMeasures:
+    """Return how a model predicts the values of groups of people.
+
+    The means are of the error (predicted less observed: above 0 a group is predicted too high), of its size, of the prediction
+    and of the outcome, by people's weights. Intervals are a bootstrap of each group.
+
+    Parameters
+    ----------
+    model, people, by : Model, Dataset, Partition
+        Who predicts; rows with outcomes, not seen in training; what parts them, see `partition`.
+    seed : int
+        Seed of the bootstrap.
+
+    Raises
+    ------
+    FairnessError
+        If the groups must not be compared.
+    DlxError
+        If outcomes are unknown or all alike.
+    """
+    by.refuse()
+    outcomes, predicted = answers(model, people, "the errors of groups")
+    present, codes, sizes = np.unique(by.codes(people), return_inverse=True, return_counts=True)
+    drawn = resampled_counts(len(codes), people.weights, seed=seed, groups=codes)
+    counts, members = np.vstack([counts_of(people.weights, len(codes)), drawn]), codes[:, None] == np.arange(len(present))
+    told = {ERROR: predicted - outcomes, SIZE: np.abs(predicted - outcomes), PREDICTED: predicted, OBSERVED: outcomes}
+    means = {name: counts @ (one[:, None] * members) / (counts @ members) for name, one in told.items()}
+    return GroupMeasures(model.name, by.name, by.names(present), sizes, means)

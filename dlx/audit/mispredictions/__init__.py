@@ -13,20 +13,5 @@ from dlx.audit.mispredictions.slicing import Slice, Slices, slices
 from dlx.audit.mispredictions.tree import Node, error_tree
 from dlx.audit.mispredictions.values import Predictions, largest_errors, predictions_of
 
-__all__ = [
-    "Decisions",
-    "Node",
-    "Predictions",
-    "Slice",
-    "Slices",
-    "confident_errors",
-    "decisions_of",
-    "error_tree",
-    "explained_losses",
-    "largest_errors",
-    "loss_by_slice",
-    "overconfidence",
-    "predictions_of",
-    "pushes",
-    "slices",
-]
+__all__ = ["Decisions", "Node", "Predictions", "Slice", "Slices", "confident_errors", "decisions_of", "error_tree"]
+__all__ += ["explained_losses", "largest_errors", "loss_by_slice", "overconfidence", "predictions_of", "pushes", "slices"]

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.special import entr
 
 from dlx import explainers
-from dlx.arrays import frozen
+from dlx.arrays import freeze
 from dlx.audit.recalibration import stretched_net
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
@@ -53,8 +53,7 @@ class Judgement:
     predicted: np.ndarray  # [rows], a probability or a value
 
     def __post_init__(self) -> None:
-        for name in ("outcomes", "predicted"):
-            object.__setattr__(self, name, frozen(getattr(self, name), np.float64))
+        freeze(self, "outcomes", "predicted")
 
     def __len__(self) -> int:
         return len(self.outcomes)

@@ -97,7 +97,7 @@ def _taken_away(context: RunContext) -> list[dict[str, Any]]:
         exact = _shapley(context, model)
         if exact is None or not (effect := np.abs(exact.outputs - exact.base_values).mean()):
             continue
-        for method in explainers.one_at_a_time():
+        for method in explainers.having(ONE_AT_A_TIME=True):
             made = context.explain(model, context.panel, method)
             line = {"model": exact.model, "method": method, "question": explainers.method(method).QUESTION}
             line["off"] = np.abs(made.residuals).mean() / effect

@@ -206,7 +206,7 @@ def distance(curve: PartialDependence, local: AccumulatedEffects) -> dict[str, A
     line: dict[str, Any] = {"model": curve.model, "label": curve.feature.label, "gap": 0.0, "swing": 0.0, "at": ""}
     if not len(steps):
         return line
-    mean, weights = curve.mean[known], None if curve.counts is None else curve.counts[known] + 1e-12
+    mean, weights = curve.mean[known], curve.counts[known] + 1e-12
     gap = np.abs(mean - np.average(mean, weights=weights) - steps + np.average(steps, weights=weights))
     at = curve.feature.format(curve.grid[known][gap.argmax()])
     return line | {"gap": float(gap.max()), "swing": float(np.ptp(mean)), "at": at}

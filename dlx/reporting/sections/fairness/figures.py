@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dlx import plots
-from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, TRUE_POSITIVE
-from dlx.audit.fairness.values import ERROR, PREDICTED, SIZE
+from dlx.audit.fairness.rates import CALIBRATION, ERROR, FALSE_POSITIVE, PREDICTED, SIZE, TRUE_POSITIVE
 from dlx.context import RunContext
 from dlx.reporting.canvas import canvas_of, legend, panels
 from dlx.reporting.sections import Measured

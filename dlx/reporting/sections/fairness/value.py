@@ -12,7 +12,7 @@ import pandas as pd
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC
-from dlx.audit.fairness.values import ERROR, OBSERVED, PREDICTED, SIZE, group_errors
+from dlx.audit.fairness.rates import ERROR, OBSERVED, PREDICTED, SIZE, group_errors
 from dlx.context import RunContext
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.fairness.measure import about_of, explained_groups, named_tables, treatment
