@@ -46,18 +46,7 @@ def association(observed: Dataset) -> pd.DataFrame:
     two of the latter Cramér's V. Ranks are those among all rows with a number; rows in which either is no number and no level
     are left out; a constant column goes with nothing.
     """
-    features = observed.schema.features
-    found = _associations(features, observed.schema.numbers(observed.rows))
-    return pd.DataFrame(found, index=observed.schema.names, columns=observed.schema.names)
-
-
-def pair_association(one: Feature, left: np.ndarray, other: Feature, right: np.ndarray) -> float:
-    """Return how strongly two columns of codes [rows] go together, 0 to 1; see `association`."""
-    return float(_associations((one, other), np.column_stack([one.numbers(left), other.numbers(right)]))[0, 1])
-
-
-def _associations(features: Sequence[Feature], rows: np.ndarray) -> np.ndarray:
-    """Return the `association` of columns [rows, features], by products of all with all: a table may have hundreds."""
+    features, rows = observed.schema.features, observed.schema.numbers(observed.rows)
     is_known = ~np.isnan(rows)
     known, middle = is_known.astype(float), (is_known.sum(axis=0) + 1) / 2
     ranks = np.where(is_known, stats.rankdata(rows, axis=0, nan_policy="omit") - middle, 0.0)
@@ -78,7 +67,7 @@ def _associations(features: Sequence[Feature], rows: np.ndarray) -> np.ndarray:
     varies = (counts >= LEAST_PAIRS) & np.isfinite(found)
     found = np.where(varies, np.minimum(found, 1.0), 0.0)
     np.fill_diagonal(found, 1.0)
-    return found
+    return pd.DataFrame(found, index=observed.schema.names, columns=observed.schema.names)
 
 
 def _cramer(table: np.ndarray) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats.contingency import expected_freq
 
-from dlx.audit.adverse_action.rules import bin_edges, pair_association
+from dlx.audit.adverse_action.rules import association, bin_edges
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
 from dlx.redundancy import copies
@@ -131,23 +131,19 @@ class ConditionalRange(NamedTuple):
 def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[ConditionalRange, ...]:
     """Return the conditional ranges of the pairs that some columns which may change are in.
 
-    A pair of levels without order and anything else is one where their association is above .5 (`pair_association`), a pair
+    A pair of levels without order and anything else is one where their association is above .5 (`association`), a pair
     of numbers where one follows from the other without a correlation (`dlx.redundancy`).
     """
     features, rows = observed.schema.features, observed.schema.numbers(observed.rows)
-    names, schema = [features[i].name for i in columns], observed.schema
-    follow = {frozenset((copy.one, copy.other)) for copy in copies(schema, observed.rows, of=names) if not copy.is_correlation}
-    found = []
+    told = copies(observed.schema, observed.rows, of=[features[i].name for i in columns])
+    follow = {frozenset((copy.one, copy.other)) for copy in told if not copy.is_correlation}
+    strength, found = association(observed).to_numpy(), []
     for given, other in permutations(range(len(features)), 2):
         one, its = features[given], features[other]
         has_levels, others = _is_unordered(one), _is_unordered(its)
         if not {given, other} & set(columns) or (others and (not has_levels or given > other)):
             continue
-        if has_levels:
-            is_related = pair_association(one, rows[:, given], its, rows[:, other]) > CORRELATED
-        else:
-            is_related = frozenset((one.name, its.name)) in follow
-        if is_related:
+        if strength[given, other] > CORRELATED if has_levels else frozenset((one.name, its.name)) in follow:
             known = ~np.isnan(rows[:, [given, other]]).any(axis=1)
             holds = _held_together(one, its, rows[known, given], rows[known, other])
             found.append(ConditionalRange(given, other, holds))
