@@ -18,7 +18,7 @@ import numpy as np
 from dlx.arrays import filled_by_column, same
 from dlx.errors import DlxError
 from dlx.schema import Schema
-from dlx.threads import one_thread
+from dlx.threads import in_chunks, one_thread
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
@@ -147,7 +147,8 @@ def gower(schema: Schema, rows: np.ndarray, background: np.ndarray) -> np.ndarra
 
 def nearest(schema: Schema, rows: np.ndarray, background: np.ndarray, count: int) -> np.ndarray:
     """Return the positions of the background rows most like each person by `gower`, nearest first, [rows, count or fewer]."""
-    step = max(1, CELLS // len(background))
-    starts = range(0, len(rows), step)
-    parts = [np.argsort(gower(schema, rows[i : i + step], background), axis=1, kind="stable")[:, :count] for i in starts]
-    return np.concatenate(parts)
+
+    def closest(some: np.ndarray) -> np.ndarray:
+        return np.argsort(gower(schema, some, background), axis=1, kind="stable")[:, :count]
+
+    return in_chunks(closest, rows, max(1, CELLS // len(background)), is_alone=True)

@@ -68,15 +68,13 @@ def copies(schema: Schema, rows: np.ndarray, *, of: Collection[str] | None = Non
     bins = [bins_of(feature, rows[:, i]) for feature, i in zip(features, varied, strict=True)]
     columns = _Columns.of(features, numbers[:, varied], bins)
     correlations, follows = _correlations(columns), np.stack([_follow(bins, columns) for bins in columns.bins])
-    names, found = [schema.names[i] for i in varied], []
-    enough = columns.known.T.astype(float) @ columns.known >= FEWEST
-    for i, j in itertools.combinations(range(len(varied)), 2):
-        if not enough[i, j] or (of is not None and names[i] not in of and names[j] not in of):
-            continue
-        related = float(correlations[i, j])
-        strength = related if abs(related) > beyond else float(max(follows[i, j], follows[j, i]))
-        if abs(strength) > beyond:
-            found.append(Copy(names[i], names[j], strength, is_correlation=strength == related))
+    enough = np.triu(columns.known.T.astype(float) @ columns.known >= FEWEST, k=1)
+    strength = np.where(np.abs(correlations) > beyond, correlations, np.maximum(follows, follows.T))
+    found = []
+    for i, j in np.argwhere(enough & (np.abs(strength) > beyond)):
+        one, other = features[i].name, features[j].name
+        if of is None or one in of or other in of:
+            found.append(Copy(one, other, float(strength[i, j]), bool(strength[i, j] == correlations[i, j])))
     return found
 
 

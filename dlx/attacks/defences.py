@@ -16,7 +16,8 @@ from scipy.stats import rankdata
 from dlx.attacks.scaffold import AttackError, decimals, lime_rows, mixed_rows, replaced_rows, rounded_to, values_to_try
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
-from dlx.model import Model
+from dlx.kernels.interventions import intervened
+from dlx.model import Model, decided
 from dlx.stats import Interval, interval_of, interval_of_share
 
 FOUND, NOT_FOUND, UNTOLD = "attack found", "not found", "not measured"
@@ -73,12 +74,9 @@ def flipped_decisions(model: Model, people: Dataset, column: str, *, among: Data
         Rows whose values are tried.
     """
     position = model.schema.position(column)
-    own, changed = model.decide(people.rows), np.zeros(len(people), dtype=bool)
-    for value in values_to_try(model.schema.features[position], among.rows[:, position], most=VALUES, tail=0.05):
-        rows = people.rows.copy()
-        rows[:, position] = value
-        changed |= model.decide(rows) != own
-    return changed
+    values = values_to_try(model.schema.features[position], among.rows[:, position], most=VALUES, tail=0.05)
+    risks = intervened(model, people.rows, [position], values[:, None], "probability")
+    return (decided(risks, model.schema.target.threshold) != model.decide(people.rows)[:, None]).any(axis=1)
 
 
 def flip_detection(demonstration: str, model: Model, case: Dataset, column: str, *, is_attacked: bool) -> dict[str, Any]:

@@ -5,9 +5,7 @@ Xin, Hooker and Huang (2024), arXiv 2404.18702, with a scaffold (Slack et al. 20
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,7 @@ import numpy as np
 from dlx.attacks.defences import detection
 from dlx.attacks.scaffold import FIDELITY, AttackError, Detector, Scaffold, replaced_rows, values_to_try
 from dlx.dataset import Dataset
+from dlx.kernels.interventions import intervened
 from dlx.model import Model, Scale
 from dlx.schema import Schema
 from dlx.stats import interval_of
@@ -97,7 +96,9 @@ def effect_detection(model: Model, case: Dataset, column: int, *, is_attacked: b
     scale, train, people = model.scales[0], case.train.rows, case.test.rows[:MOST_PEOPLE]
     learned = HistGradientBoostingRegressor(early_stopping=False, random_state=seed).fit(train, model.predict(train, scale))
     grid = grid_of(case, column)
-    shown, real = (curves(predict, people, column, grid) for predict in (partial(model.predict, scale=scale), learned.predict))
+    rows = np.repeat(people, len(grid), axis=0)
+    rows[:, column] = np.tile(grid, len(people))
+    shown, real = intervened(model, people, [column], grid[:, None], scale), learned.predict(rows).reshape(len(people), -1)
 
     def ratio(rows: np.ndarray) -> float:
         effect = np.ptp(real[rows].mean(axis=0))
@@ -115,15 +116,8 @@ def kept_effect(scaffold: Scaffold, case: Dataset, column: int, people: np.ndarr
 
 def effect_range(model: Model, case: Dataset, column: int, people: np.ndarray) -> float:
     """Return the range of a model's partial dependence on a column over at most `MOST_PEOPLE` people."""
-    predict, grid = partial(model.predict, scale=model.scales[0]), grid_of(case, column)
-    return float(np.ptp(curves(predict, people[:MOST_PEOPLE], column, grid).mean(axis=0))) if len(grid) else 0.0
-
-
-def curves(predict: Callable[[np.ndarray], np.ndarray], people: np.ndarray, column: int, grid: np.ndarray) -> np.ndarray:
-    """Return the output of each person as a column takes each value of a grid, [rows, points]."""
-    rows = np.repeat(people, len(grid), axis=0)
-    rows[:, column] = np.tile(grid, len(people))
-    return np.asarray(predict(rows)).reshape(len(people), len(grid))
+    curves = intervened(model, people[:MOST_PEOPLE], [column], grid_of(case, column)[:, None], model.scales[0])
+    return float(np.ptp(curves.mean(axis=0))) if curves.size else 0.0
 
 
 def grid_of(case: Dataset, column: int) -> np.ndarray:

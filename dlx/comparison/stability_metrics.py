@@ -24,6 +24,7 @@ from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import LinearModel, Model, NeuralModel, Scale, as_rows
 from dlx.model.kinds import CHUNK_ROWS
+from dlx.threads import in_chunks
 
 if TYPE_CHECKING:
     import torch
@@ -147,17 +148,18 @@ def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:
     import torch
 
     seen: list[torch.Tensor] = []
-    layers, parts = _linear_layers(model), []
+    layers = _linear_layers(model)
     if not layers:
         raise DlxError(f"{model.name} has no linear layer, and so no hidden representation before the last of them")
+
+    def before_the_last(some: np.ndarray) -> np.ndarray:
+        model.network(model.dense(some))
+        return seen[0].reshape(len(some), -1).double().cpu().numpy()
+
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for layer in layers:
             hooks.callback(layer.register_forward_pre_hook(lambda _, inputs: seen.__setitem__(slice(None), inputs[:1])).remove)
-        for start in range(0, len(rows), CHUNK_ROWS):
-            some = rows[start : start + CHUNK_ROWS]
-            model.network(model.dense(some))
-            parts.append(seen[0].reshape(len(some), -1).double().cpu().numpy())
-    return np.concatenate(parts)
+        return in_chunks(before_the_last, rows, CHUNK_ROWS, is_alone=True)
 
 
 def _ratios(

@@ -35,11 +35,6 @@ def evaluations_for(columns: int, references: int) -> int:
     return references << min(columns, MOST_DIFFERING)
 
 
-def pairs_for(columns: int, evaluations: int) -> int:
-    """Return how many pairs of a person and a reference row may be tried on a budget of evaluations, at least one."""
-    return max(1, evaluations >> columns)
-
-
 def attribute(model: Model, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:
     """Return exact interventional Shapley values of coded rows.
 

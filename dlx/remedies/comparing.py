@@ -73,7 +73,7 @@ def before_after(
         gain = metric.gain(outcomes, new, old, weights=weights, seed=seed)
         lines.append(_line("accuracy", name, "", len(outcomes), one, other, gain))
     counts, is_value = np.concatenate(list(counts_in_chunks(len(outcomes), weights, seed=seed))), case.schema.target.is_value
-    fits = [(_line_of if is_value else _calibration)(outcomes, some, counts) for some in (old, new)]
+    fits = [_calibration(outcomes, some, counts, is_value) for some in (old, new)]
     fewest = len(outcomes) if is_value else rarest(outcomes)
     for quantity, *both in zip(("intercept", "slope"), *fits, strict=True):
         lines.append(_resampled("calibration", quantity, "", len(outcomes), both, people=fewest))
@@ -83,13 +83,12 @@ def before_after(
     return pd.DataFrame(lines).assign(model=after.name)
 
 
-def _line_of(outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return by how much values are predicted too low, and the slope of outcomes on them, of each resample."""
-    return means_of(counts, outcomes - predicted), slope_of(outcomes, predicted)(counts)
-
-
-def _calibration(outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _calibration(
+    outcomes: np.ndarray, predicted: np.ndarray, counts: np.ndarray, is_value: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return intercept and slope of each resample, [1 + resamples] each; a model that predicts one number has no slope."""
+    if is_value:
+        return means_of(counts, outcomes - predicted), slope_of(outcomes, predicted)(counts)
     odds = log_odds(predicted)
     intercept = logistic_fits(np.ones((len(outcomes), 1)), outcomes, odds, counts)[:, 0]
     if np.ptp(odds) < 1e-9:

@@ -19,7 +19,7 @@ from dlx.rounding import in_percent
 from dlx.runner import explain
 from dlx.threads import one_thread
 
-EVALUATIONS = 200_000  # of a method whose cost doubles with every column: people and references are cut to fit
+EVALUATIONS = 200_000  # of a method that costs much: people and references are cut to fit
 
 Verdict = Literal["fine", "approximate", "not valid"]
 SEVERITY: tuple[Verdict, ...] = ("fine", "approximate", "not valid")
@@ -116,8 +116,9 @@ def tried(bench: Bench, method: str) -> Trial:
     """Return the outcome of running one method on a bench, whatever was found in the model."""
     module, rows, background = explainers.method(method), bench.rows, bench.background
     options = explainers.quick_options(method, len(bench.model.schema))
-    if hasattr(module, "pairs_for"):  # its cost doubles with every column
-        background = background[: (pairs := module.pairs_for(len(bench.model.schema), EVALUATIONS))]
+    if module.COST == "high":
+        pairs = max(1, EVALUATIONS // explainers.evaluations_for(method, len(bench.model.schema), 1))
+        background = background[:pairs]
         rows = rows[: max(1, pairs // len(background))]
     asked: dict[str, Any] = {"method": method, "background": background, "scale": bench.scale, "seed": bench.seed, **options}
     made = attempted(lambda: explain(bench.model, rows, **asked))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +15,7 @@ import pandas as pd
 from dlx.arrays import is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
-from dlx.audit.counterfactuals.search import Answer, Counterfactual, Search
+from dlx.audit.counterfactuals.search import Answer, Counterfactual, Range, Search
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
@@ -31,35 +30,6 @@ from dlx.threads import one_thread
 LOWER, UPPER = 0.25, 0.75  # quantiles of the observed values to which `column_shifts` moves a number
 SAFETY = 4e-6  # on the logit: as much as rounding in another batch could move a float32 net
 MARGIN = 0.1  # of the odds at the threshold, by which a counterfactual stays below it
-
-
-class Range(NamedTuple):
-    """A range of values, both ends included; an end may be infinite."""
-
-    low: float = -math.inf
-    high: float = math.inf
-
-    @classmethod
-    def of(cls, text: str) -> Range:
-        """Return the range that a text names, "100:150", or ":150" and "200:" where an end is open; else a `RecourseError`."""
-        low, colon, high = text.partition(":")
-        try:
-            found = cls(float(low or -math.inf), float(high or math.inf))
-        except ValueError:
-            found = cls(math.nan)
-        if not colon or not found.low <= found.high or found == cls():
-            raise RecourseError(
-                f"a range is LOW:HIGH, of which one end may be left out, as 100:150, :150 or 200:, got {text!r}"
-            )
-        return found
-
-    def outside(self, values: np.ndarray) -> np.ndarray:
-        """Return how far values lie outside, at most 0 for those within, [values]."""
-        return np.maximum(self.low - values, values - self.high)
-
-    def holds(self, values: np.ndarray) -> np.ndarray:
-        """Return which values lie within, bool [values]."""
-        return self.outside(values) <= 0
 
 
 @dataclass(frozen=True, eq=False)

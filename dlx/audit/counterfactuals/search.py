@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, combinations, product
-from math import prod
-from typing import Any
+from math import inf, nan, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from dlx.arrays import same
-from dlx.audit.counterfactuals.action_set import ActionSet, Columns
+from dlx.audit.counterfactuals.action_set import ActionSet, Columns, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
 
 BEAM = 50  # changed people that are changed further where there are too many combinations to try them all
@@ -21,6 +21,35 @@ PASSES = 3  # over all columns, when the lowest risk is looked for
 
 Moves = Mapping[Columns, np.ndarray]  # columns that change together, and their new values [moves, columns]
 Changes = frozenset[int]  # the columns in which somebody differs
+
+
+class Range(NamedTuple):
+    """A range of values, both ends included; an end may be infinite."""
+
+    low: float = -inf
+    high: float = inf
+
+    @classmethod
+    def of(cls, text: str) -> Range:
+        """Return the range that a text names, "100:150", or ":150" and "200:" where an end is open; else a `RecourseError`."""
+        low, colon, high = text.partition(":")
+        try:
+            found = cls(float(low or -inf), float(high or inf))
+        except ValueError:
+            found = cls(nan)
+        if not colon or not found.low <= found.high or found == cls():
+            raise RecourseError(
+                f"a range is LOW:HIGH, of which one end may be left out, as 100:150, :150 or 200:, got {text!r}"
+            )
+        return found
+
+    def outside(self, values: np.ndarray) -> np.ndarray:
+        """Return how far values lie outside, at most 0 for those within, [values]."""
+        return np.maximum(self.low - values, values - self.high)
+
+    def holds(self, values: np.ndarray) -> np.ndarray:
+        """Return which values lie within, bool [values]."""
+        return self.outside(values) <= 0
 
 
 @dataclass(frozen=True, eq=False)

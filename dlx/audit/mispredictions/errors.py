@@ -249,14 +249,10 @@ def explained_losses(
     parts = [explain(loss_model(model, outcome), decisions.people[places[outcome]], **asked) for outcome in (0, 1)]
     if failures := [why for part in parts for why in part.failures.values()]:
         raise DlxError(f"the loss could not be explained: {failures[0]}")
-    order = np.argsort(np.concatenate(places))
-    joined: dict[str, Any] = {
-        field: np.concatenate([getattr(part, field) for part in parts])[order]
-        for field in ("values", "base_values", "outputs", "standard_errors")
-    }
-    joined |= {name: sum(getattr(part, name) for part in parts) for name in ("seconds", "evaluations")}
-    joined |= {"rows": decisions.people.rows, "index": decisions.people.index, "extras": {}}
-    return dataclasses.replace(parts[0], model=f"log loss of {model.name}", **joined)
+    about: dict[str, Any] = {"model": f"log loss of {model.name}", "extras": {}}
+    named = [dataclasses.replace(part, index=some, **about) for part, some in zip(parts, places, strict=True)]
+    whole = Explanation.concatenate(named)
+    return dataclasses.replace(whole[np.argsort(whole.index)], index=decisions.people.index)
 
 
 def loss_by_slice(

@@ -20,7 +20,7 @@ from dlx.audit.mispredictions.errors import Decisions
 from dlx.audit.mispredictions.values import Predictions
 from dlx.errors import DlxError
 from dlx.schema import Feature, Schema
-from dlx.stats import Weights, effective, ends_of, holm, means_of, resampled_means
+from dlx.stats import Weights, counts_of, effective, ends_of, holm, means_of, resampled_means
 
 Measure = Literal["loss", "risk"]
 Judged = Decisions | Predictions
@@ -204,14 +204,12 @@ def candidates(
 
 def columns_for_trees(schema: Schema, rows: np.ndarray, measure: np.ndarray, weights: Weights = None) -> list[Column]:
     """Return the columns of coded rows [rows, features], by their weights, that trees on a measure [rows] can split."""
-    columns = []
+    columns, counts = [], counts_of(weights, len(rows))
     for position, feature in enumerate(schema.features):
         values, ranks = feature.numbers(rows[:, position]), {code: float(code) for code in range(len(feature.levels))}
         if feature.is_categorical and not feature.ordered:
             levels, codes = np.unique(np.where(np.isnan(values), -1.0, values), return_inverse=True)
-            members = [codes == code for code in range(len(levels))]
-            each = [None if weights is None else weights[some] for some in members]
-            means = np.array([np.average(measure[some], weights=w) for some, w in zip(members, each, strict=True)])
+            means = np.bincount(codes, counts * measure) / np.bincount(codes, counts)
             by_mean = np.argsort(np.argsort(means, kind="stable")).astype(float)
             values, ranks = by_mean[codes], dict(zip(levels.astype(int).tolist(), by_mean.tolist(), strict=True))
         if len(np.unique(values)) > 1:
