@@ -8,9 +8,11 @@ is the R2, and the linear model is ridge regression.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import row_ids
 from dlx.audit.metrics import metrics_of
@@ -19,11 +21,6 @@ from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.model import Model
 from dlx.threads import one_thread
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    import pandas as pd
 
 MOST_ROWS = 20_000  # that the models to compare with learn from
 
@@ -55,8 +52,6 @@ def seen_rows(models: Sequence[Model], case: Dataset, *, seed: int = 0) -> pd.Da
     Columns: model, those of `Seen`, and of models of the user's own: auc (r2 of a value), auc_of_others (the better of two
     models that have not seen the test rows), low and high (the 95 % interval of the difference), knows_too_well.
     """
-    import pandas as pd
-
     lines = [{"model": model.name, **seen_by(model, case)._asdict(), "knows_too_well": False} for model in models]
     if own := [(model, line) for model, line in zip(models, lines, strict=True) if line["by"] != "dlx"]:
         test, (name, metric) = case.test, next(iter(metrics_of(case.schema.target).items()))

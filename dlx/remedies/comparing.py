@@ -7,9 +7,10 @@ resampled rows, each by its weight. It tells what other people would change, not
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import explainers
 from dlx.audit.fairness.groups import Partition, compared
@@ -23,9 +24,6 @@ from dlx.model import Model, decided
 from dlx.remedies.recoding import RemedyError
 from dlx.runner import explain
 from dlx.stats import Interval, counts_in_chunks, interval_among, means_of, rarest
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 FEWEST = 10  # people of whom a rate is made
 TOP = 5
@@ -62,8 +60,6 @@ def before_after(
     DlxError
         If the outcomes of the test rows are unknown or all alike.
     """
-    import pandas as pd
-
     if before.schema.sha256 != after.schema.sha256:
         raise RemedyError(f"{before.name} and {after.name} must read the same columns to be compared")
     outcomes, old = answers(before, case.test, "the comparison")

@@ -8,9 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx import architectures, checkpoint, training
 from dlx.audit.fairness.groups import partition
@@ -27,9 +28,6 @@ from dlx.remedies.comparing import before_after
 from dlx.remedies.mitigation import balanced, reweighing
 from dlx.remedies.recoding import Recoding, RemedyError, recoding_of
 from dlx.remedies.refitting import COMPARED, can_be_refitted, refitted
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 BY_OUTCOME = "outcome"
 RARE_SHARE = 0.05  # of the training rows: what a table of one's own counts as a rare level
@@ -126,8 +124,6 @@ class Fixed:
         Both models are trained anew, with the same options, for each seed but the first. A line a seed and metric has
         `before`, `after` and `difference`; no intervals, these are the single trainings.
         """
-        import pandas as pd
-
         if not self.made_by.architecture:
             raise RemedyError(f"{self.model.name} has no training seed that dlx knows; fit it with others and compare")
         test, lines, first = self.case.test, [], self.made_by.seed
@@ -161,8 +157,6 @@ class Fixed:
             If nothing is known of the model but what it predicts, as of a recalibrated forest, or the folder holds the
             checkpoint of a model that was not fixed, or otherwise.
         """
-        import pandas as pd
-
         if not self.can_be_kept:
             raise RemedyError(
                 f"a checkpoint holds nets, trees or coefficients, but {self.model.name} is none of these any more; "

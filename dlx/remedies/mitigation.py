@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.rates import CLEARED, SELECTED, Treated, treatment
@@ -14,9 +15,6 @@ from dlx.dataset import Dataset
 from dlx.model import Model, Provenance
 from dlx.remedies.recoding import recoding_of
 from dlx.stats import Weights, counts_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 EQUAL_ODDS, EQUAL_SELECTION = "thresholds: equal odds", "thresholds: equal selection"
 REWEIGHED, DROPPED, DROPPED_PROXIES = "reweighed", "column dropped", "column and proxies dropped"
@@ -50,8 +48,6 @@ def mitigations(
     FairnessError
         If the groups must not be compared, or the outcomes are unknown.
     """
-    import pandas as pd
-
     before, target = treatment(model, case.test, by), case.schema.target
 
     def trained(made_by: Provenance, drop: Sequence[str] = (), weights: np.ndarray | None = None) -> Treated:

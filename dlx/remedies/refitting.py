@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.arrays import row_ids, same
 from dlx.dataset import Dataset
@@ -20,9 +21,6 @@ from dlx.model.estimators import Reading, class_position
 from dlx.model.routes import fastest
 from dlx.remedies.recoding import Recoding, RemedyError
 from dlx.schema.dtypes import restored
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Altered = Callable[["pd.DataFrame"], "pd.DataFrame"]
 COMPARED = "fit it again yourself, and compare both: dlx.remedies.before_after(before, after, case)"

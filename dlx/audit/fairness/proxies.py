@@ -8,9 +8,10 @@ people who were not learned from, each with their weight; nothing is random but 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.background import sample
@@ -20,9 +21,6 @@ from dlx.explanation import Explanation
 from dlx.schema import Feature
 from dlx.stats import Weights, Z, auc_of_counts, auc_with_error, counts_of, effective, ends_of, means_of, resampled_counts
 from dlx.threads import one_thread
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 PROXY_AUC = 0.7  # above which the lower end of an interval makes a proxy
 FOLDS = 5
@@ -54,7 +52,6 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
     group, or the rest, has fewer than 30 people. Gradient boosting of scikit-learn, judged on five folds of all rows; outcomes
     are not looked at. Of two groups one line says it all.
     """
-    import pandas as pd
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
@@ -86,8 +83,6 @@ def column_proxies(case: Dataset, by: Partition, group: str, *, seed: int = 0) -
     FairnessError
         If there is no such group, or it, or the rest, has fewer than 30 people.
     """
-    import pandas as pd
-
     inside = by.members(case, group)
     if objection := _too_few(inside):
         raise FairnessError(f"{group!r} of {by.name} is {objection}")
@@ -216,8 +211,6 @@ def explained_gap(
     FairnessError
         If the groups must not be compared, the explanation is of other people, or a group has fewer than 30.
     """
-    import pandas as pd
-
     by.refuse()
     if not np.array_equal(explanation.rows, people.rows, equal_nan=True):
         raise FairnessError(f"the explanation is of other rows than the {plural(len(people), 'person')} passed; explain these")

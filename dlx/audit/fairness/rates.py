@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
 from dlx.model import Model, decided
 from dlx.stats import RESAMPLES, Weights, counts_of, ends_of, resampled_counts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 MIN_CASES = 10  # fewer people with the outcome are too few for a rate of those with it
 
@@ -119,8 +117,6 @@ class GroupMeasures:
 
     def to_frame(self) -> pd.DataFrame:
         """Return a line a group and measure: its size, the estimate, its 95 % interval, and whether it can be judged."""
-        import pandas as pd
-
         lines = []
         for measure, (estimates, *drawn) in self.found.items():
             for at, (group, estimate, some) in enumerate(zip(self.groups, estimates, np.transpose(drawn), strict=True)):
@@ -138,8 +134,6 @@ class GroupMeasures:
         asks for .8). The intervals are those of the two groups named, which the same people chose: with many groups, gaps look
         larger than they are. Where fewer than two groups can be judged there is a reason, and no number.
         """
-        import pandas as pd
-
         about = {"model": self.model, "attribute": self.attribute}
         return pd.DataFrame(about | {"rate": measure} | self.gap(measure) for measure in self.found)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from dlx.audit.fairness.groups import FairnessError, Partition
@@ -14,9 +15,6 @@ from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.model import Model
 from dlx.stats import auc, auc_difference, ends_of, means_of, rarest, resampled_counts
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Constraint = Literal["equalized_odds", "demographic_parity"]
 # fairlearn weighs all decisions alike under the first, so that events are repeated until the costs are right; under
@@ -122,8 +120,6 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
         judged; true_positive_gap, false_positive_gap: highest − lowest rate. Fewer than two such groups have no gap, and the
         objection says so.
     """
-    import pandas as pd
-
     outcomes, codes, weights, both = before.outcomes, before.codes, before.weights, (before, after)
     drawn = np.vstack([before.counts, resampled_counts(len(codes), weights, seed=seed, groups=codes)])
 
