@@ -199,15 +199,6 @@ def test_a_column_of_which_nothing_is_known_has_no_effect():
     assert hidden_effects.effect_range(model, blank, 3, blank.rows) == 0
 
 
-def test_the_curves_of_partial_dependence_are_dlxs_own():
-    case, model = worlds.table("numeric"), worlds.model("boosted", "numeric")
-    effect = dlx.partial_dependence(model, case.test, "age", scale="logit")
-    found = hidden_effects.curves(
-        lambda rows: model.predict(rows, "logit"), case.test.rows, case.schema.position("age"), effect.grid
-    )
-    np.testing.assert_allclose(found, effect.curves)
-
-
 def test_gradient_times_input_of_a_linear_net_is_exact():
     model, background = worlds.model("linear_net", "numeric"), worlds.background("numeric")
     rows = worlds.people("numeric")
