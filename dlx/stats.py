@@ -307,7 +307,7 @@ def tails(people: int | None = None) -> tuple[float, float]:
     return below, 1 - below
 
 
-def ends_of(resampled: Any, *, people: int | None = None) -> np.ndarray:
+def ends_of(resampled: Any, *, people: int | None = None, method: Any = BETWEEN) -> np.ndarray:
     """Return both ends of the 95 % interval of estimates [resamples, ...] of so many people, as [2, ...], see `tails`.
 
     NaN among the estimates of one number are left out; there are no ends (NaN) of fewer than two people.
@@ -316,7 +316,7 @@ def ends_of(resampled: Any, *, people: int | None = None) -> np.ndarray:
     known = known[~np.isnan(known)] if known.ndim == 1 else known
     if not len(known) or np.isnan(shares).any():
         return np.full((2, *known.shape[1:]), np.nan)
-    return np.quantile(known, shares, axis=0)
+    return np.quantile(known, shares, axis=0, method=method)
 
 
 def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Interval:
@@ -325,11 +325,10 @@ def interval_among(estimates: np.ndarray, *, people: int | None = None) -> Inter
     Resamples without an estimate (NaN) are left out; where the first has none, or there are fewer than two people, there is no
     interval. `people` is how many the estimate rests on, see `tails`.
     """
-    others, shares = estimates[1:][~np.isnan(estimates[1:])], tails(people)
-    if np.isnan(estimates[0]) or not len(others) or np.isnan(shares).any():
-        return Interval(float(estimates[0]), np.nan, np.nan)
-    low, high = np.quantile(others, shares, method="inverted_cdf")  # never between infinities
-    return Interval(float(estimates[0]), float(low), float(high))
+    if np.isnan(estimates[0]):
+        return Interval(np.nan, np.nan, np.nan)
+    ends = ends_of(estimates[1:], people=people, method="inverted_cdf")  # never between infinities
+    return Interval(float(estimates[0]), *map(float, ends))
 
 
 def resampled_counts(

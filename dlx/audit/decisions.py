@@ -7,6 +7,7 @@ what errors cost: to act from t on is right if a missed event costs (1 - t) / t 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,15 +49,13 @@ def decision_curve(model: Model, people: Dataset, *, thresholds: Sequence[float]
         If outcomes are unknown or all alike, or a threshold is not between 0 and 1.
     """
     outcomes, predicted = judged(model, people, "the decision curve")
-    asked = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, dtype=np.float64)
-    ratios, gains = [cost_ratio(threshold) for threshold in asked], np.empty((3, len(outcomes), len(asked)))
-    for i, (threshold, ratio) in enumerate(zip(asked, ratios, strict=True)):
-        everybody = outcomes - (1 - outcomes) / ratio
-        mine = decided(predicted, threshold) * everybody
-        is_worth = np.average(everybody, weights=people.weights) > 0
-        gains[..., i] = mine, everybody, mine - (everybody if is_worth else 0.0)
+    asked: Any = usual_thresholds(people.schema.target.threshold) if thresholds is None else np.asarray(thresholds, np.float64)
+    ratios = np.array([cost_ratio(threshold) for threshold in asked])
+    everybody = outcomes[:, None] - (1 - outcomes)[:, None] / ratios
+    mine = decided(predicted[:, None], asked) * everybody
+    best_guess = np.where(np.average(everybody, axis=0, weights=people.weights) > 0, everybody, 0.0)
     table = pd.DataFrame({"model": model.name, "threshold": asked, "cost_ratio": ratios, "none": 0.0})
-    for name, each in zip(("net_benefit", "all", "advantage"), gains, strict=True):
+    for name, each in (("net_benefit", mine), ("all", everybody), ("advantage", mine - best_guess)):
         table[[name, f"{name}_low", f"{name}_high"]] = _means(each, people.weights, rarest(outcomes), seed)
     return table
 

@@ -59,9 +59,14 @@ def refuse_below(least: int, **given: int | None) -> None:
             raise MethodError(f"{name} must be at least {least}, got {value}")
 
 
+def is_own_scale(model: Model, scale: Scale) -> bool:
+    """Whether a scale is the one on which a model adds up."""
+    return scale == model.scales[0]
+
+
 def refuse_other_scale(model: Model, scale: Scale) -> None:
     """Raise a `ScaleError` if a scale is not the one on which a model adds up."""
-    if scale != model.scales[0]:
+    if not is_own_scale(model, scale):
         said = f"{model.name} adds up on the scale {model.scales[0]!r}, not on {scale!r}"
         raise ScaleError(f"{said}; use {ground_truth_for(model, scale)} for {scale!r}")
 

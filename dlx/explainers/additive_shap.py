@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dlx.explainers import ROWS, refuse_other_scale
+from dlx.explainers import ROWS, is_own_scale, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import AdditiveModel, Scale
 
@@ -23,12 +23,8 @@ IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 1, ROWS
 IS_THE_MODEL = True
 BATCH_ROWS = 256  # each of which meets each reference row
+exact_for = is_own_scale
 QUESTION = "How far does each column's own curve, and its share of pairs, lie from the average person's?"
-
-
-def exact_for(model: AdditiveModel, scale: Scale) -> bool:
-    """Whether the model adds up on the scale."""
-    return scale == model.scales[0]
 
 
 def attribute(model: AdditiveModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import ROWS, refuse_other_scale
+from dlx.explainers import ROWS, is_own_scale, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.model import LinearModel, Scale
 
@@ -18,12 +18,8 @@ PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 1, ROWS
+exact_for = is_own_scale
 QUESTION = "How far does each column's value, times its coefficient, lie from the average person's?"
-
-
-def exact_for(model: LinearModel, scale: Scale) -> bool:
-    """Whether the model is linear on the scale."""
-    return scale == model.scales[0]
 
 
 def attribute(model: LinearModel, rows: np.ndarray, background: np.ndarray, *, scale: Scale, seed: int = 0) -> Attribution:

@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from dlx.explainers import MIXTURES, MethodError
-from dlx.explainers.ablation import withheld
+from dlx.explainers import MIXTURES, MethodError, ablation
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.shapley import Game
 from dlx.model import Model, Scale
@@ -28,12 +27,8 @@ IS_SHAPLEY = False
 ONE_AT_A_TIME = True
 IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 11, MIXTURES
+evaluations_for = ablation.evaluations_for
 QUESTION = "How far does the prediction fall without this column and its neighbours in the table?"
-
-
-def evaluations_for(columns: int, references: int) -> int:
-    """Return of how many mixed rows the model is asked for a row, at most."""
-    return references * (columns + 1)
 
 
 def attribute(
@@ -54,7 +49,7 @@ def attribute(
         If `window` is less than 1.
     """
     del seed
-    return withheld(model, rows, background, scale, windows(rows.shape[1], window))
+    return ablation.withheld(model, rows, background, scale, windows(rows.shape[1], window))
 
 
 def reference(

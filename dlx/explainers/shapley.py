@@ -21,6 +21,7 @@ PROMISE = LocalAccuracy(relative=1e-6)
 IS_SHAPLEY = True
 IS_RANDOM, KNOWS_ERROR = True, True
 COST, PREFERENCE, EVALUATES = "medium", 4, MIXTURES
+evaluations_for = usual_evaluations
 QUESTION = "How much does each column add, averaged over all orders, judged from some combinations of columns?"
 
 
@@ -28,11 +29,6 @@ def exact_for(model: Model, scale: Scale) -> bool:
     """Whether all combinations of columns are tried by default: of six columns."""
     del scale
     return bool(2 ** len(model.schema) <= 64 + 4 * len(model.schema))
-
-
-def evaluations_for(columns: int, references: int) -> int:
-    """Return of how many mixed rows the model is asked by default for a row that differs in all columns."""
-    return usual_evaluations(columns, references)
 
 
 def attribute(

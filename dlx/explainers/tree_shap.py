@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dlx.explainers import ROWS, AsItComes, refuse_other_scale
+from dlx.explainers import ROWS, AsItComes, is_own_scale, refuse_other_scale
 from dlx.explanation import Attribution, LocalAccuracy
 from dlx.kernels.trees import leaf_values
 from dlx.model import Scale, TreeModel
@@ -25,12 +25,8 @@ COST, PREFERENCE, EVALUATES = "low", 1, ROWS
 AS_IT_COMES = AsItComes("training shares", options={"background": {"path_dependent": True}})  # shap 0.51, without data
 OURS = {"path_dependent": False}  # what our kernel computes; with other options shap does
 BATCH_ROWS = 8_192  # what is made of the background is made once a batch
+exact_for = is_own_scale
 QUESTION = "How much does each column add, averaged over all orders, read exactly off the trees?"
-
-
-def exact_for(model: TreeModel, scale: Scale) -> bool:
-    """Whether the scale is the one on which the trees add up."""
-    return scale == model.scales[0]
 
 
 def attribute(

@@ -214,17 +214,16 @@ def explained_gap(
     by.refuse()
     if not np.array_equal(explanation.rows, people.rows, equal_nan=True):
         raise FairnessError(f"the explanation is of other rows than the {plural(len(people), 'person')} passed; explain these")
-    told, sides, counts = np.column_stack([explanation.values, explanation.outputs]), [], []
-    for name in (group, against):
+    told, means, draws, sizes = np.column_stack([explanation.values, explanation.outputs]), [], [], []
+    for i, name in enumerate((group, against)):
         members = by.members(people, name) & ~explanation.failed
         if members.sum() < MIN_PEOPLE:
             raise FairnessError(f"a gap needs {MIN_PEOPLE} people of either group, got {members.sum()} of {name!r}")
-        sides.append(told[members])
-        counts.append(None if people.weights is None else people.weights[members])
-    gaps = np.subtract(*(np.average(side, axis=0, weights=each) for side, each in zip(sides, counts, strict=True)))
-    both = enumerate(zip(sides, counts, strict=True))
-    drawn = np.subtract(*(means_of(resampled_counts(len(side), each, seed=seed + i), side) for i, (side, each) in both))
-    low, high = ends_of(drawn, people=min(map(len, sides)))
+        each = None if people.weights is None else people.weights[members]
+        sizes.append(int(members.sum()))
+        means.append(np.average(told[members], axis=0, weights=each))
+        draws.append(means_of(resampled_counts(sizes[-1], each, seed=seed + i), told[members]))
+    gaps, (low, high) = means[0] - means[1], ends_of(draws[0] - draws[1], people=min(sizes))
     said = {"model": explanation.model, "method": explanation.method, "scale": explanation.scale, "attribute": by.name}
     columns = {"group": group, "against": against, "column": [*explanation.schema.names, "all columns"], "difference": gaps}
     residual = np.append(np.full(len(gaps) - 1, np.nan), gaps[-1] - gaps[:-1].sum())

@@ -137,20 +137,21 @@ class GroupMeasures:
         about = {"model": self.model, "attribute": self.attribute}
         return pd.DataFrame(about | {"rate": measure} | self.gap(measure) for measure in self.found)
 
-    def furthest(self, measure: str) -> tuple[int, ...]:
-        """Return the groups with the lowest and the highest of a measure, of those that can be judged; () of fewer than two."""
-        judged = np.array([at for at in range(len(self.groups)) if not self.why_not(measure, at)], dtype=int)
-        order = judged[np.argsort(self.found[measure][0, judged], kind="stable")]
-        return (int(order[0]), int(order[-1])) if len(order) > 1 else ()
+    def judged(self, measure: str) -> np.ndarray:
+        """Return the positions of the groups of which a measure can be judged, the lowest first, int [judged]."""
+        some = np.array([at for at in range(len(self.groups)) if not self.why_not(measure, at)], dtype=int)
+        return some[np.argsort(self.found[measure][0, some], kind="stable")]
 
     def gap(self, measure: str) -> dict[str, Any]:
-        """Return both groups, their difference with its ends, and why there is none."""
+        """Return the lowest and the highest group, their difference with its ends, and why there is none."""
+        order, why = self.judged(measure), ""
         said: tuple[Any, ...] = "", "", *[np.nan] * 3
-        if both := self.furthest(measure):
-            apart = np.subtract(*self.found[measure].T[[both[1], both[0]]])
-            said = *(self.groups[at] for at in both), apart[0], *self.ends(measure, apart[1:], *both)
-        judged = sum(not self.why_not(measure, at) for at in range(len(self.groups)))
-        why = "" if both else f"only {judged} of {len(self.groups)} groups can be judged"
+        if len(order) > 1:
+            low, high = order[0], order[-1]
+            apart = self.found[measure][:, high] - self.found[measure][:, low]
+            said = self.groups[low], self.groups[high], apart[0], *self.ends(measure, apart[1:], low, high)
+        else:
+            why = f"only {len(order)} of {len(self.groups)} groups can be judged"
         names = "lowest", "highest", "difference", "difference_low", "difference_high", "objection"
         return dict(zip(names, (*said, why), strict=True))
 
@@ -184,9 +185,9 @@ class GroupRates(GroupMeasures):
     def gap(self, measure: str) -> dict[str, Any]:
         """Return what there is to say of any measure, and the ratio with its ends, or why it has none; calibration has none."""
         line, ratio = super().gap(measure), (np.nan,) * 3
-        objection = line.pop("objection")
-        if both := self.furthest(measure):
-            bottoms, tops = self.found[measure].T[list(both)]
+        objection, order = line.pop("objection"), self.judged(measure)
+        if len(order) > 1:
+            bottoms, tops = self.found[measure].T[order[[0, -1]]]
             if measure == CALIBRATION:
                 objection = "a difference has no ratio"
             elif not tops[0] > 0:
