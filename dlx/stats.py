@@ -169,12 +169,6 @@ def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return -np.where(outcomes == 1, np.log(kept), np.log1p(-kept))
 
 
-def auc_with_error(outcomes: np.ndarray, scores: np.ndarray, weights: Weights = None) -> tuple[float, float]:
-    """Return the area under the ROC curve and its standard error (DeLong 1988), outcomes being True and False."""
-    counts = effective(counts_of(weights, len(outcomes)))
-    return auc_of_counts(scores, outcomes * counts, ~outcomes * counts)
-
-
 def auc_of_counts(scores: np.ndarray, inside: np.ndarray, outside: np.ndarray) -> tuple[float, float]:
     """Return area and standard error (DeLong 1988) from how many people of either kind have each score [scores]."""
     _, which = np.unique(scores, return_inverse=True)

@@ -14,7 +14,7 @@ from dlx.stats import (
     auc,
     auc_difference,
     auc_interval,
-    auc_with_error,
+    auc_of_counts,
     counts_in_chunks,
     holm,
     interval_among,
@@ -141,7 +141,7 @@ def test_the_standard_error_of_an_auc_is_that_of_its_bootstrap():
     rng = np.random.default_rng(2)
     outcomes = rng.random(400) < 0.3
     scores = np.round(outcomes + rng.normal(size=400), 1)
-    area, error = auc_with_error(outcomes, scores)
+    area, error = auc_of_counts(scores, outcomes, ~outcomes)
     assert area == pytest.approx(roc_auc_score(outcomes, scores), abs=1e-12)
     resampled = interval_of(lambda rows: auc(outcomes[rows], scores[rows]), len(outcomes))
     assert 2 * 1.96 * error == pytest.approx(resampled.high - resampled.low, rel=0.1)

@@ -19,7 +19,7 @@ from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.explanation import Explanation
 from dlx.schema import Feature
-from dlx.stats import Weights, Z, auc_of_counts, auc_with_error, counts_of, effective, ends_of, means_of, resampled_counts
+from dlx.stats import Weights, Z, auc_of_counts, counts_of, effective, ends_of, means_of, resampled_counts
 from dlx.threads import one_thread
 
 PROXY_AUC = 0.7  # above which the lower end of an interval makes a proxy
@@ -60,14 +60,14 @@ def proxy_strength(case: Dataset, by: Partition, *, seed: int = 0) -> pd.DataFra
     boosting = HistGradientBoostingClassifier(
         max_leaf_nodes=4, learning_rate=0.1, max_iter=75, early_stopping=False, random_state=seed
     )
-    present, sizes = np.unique(codes, return_counts=True)
+    (present, sizes), counts = np.unique(codes, return_counts=True), effective(counts_of(case.weights, len(case)))
     for group in [present[sizes.argmin()]] if len(present) == 2 else present:
         inside, found = codes == group, (np.nan,) * 3
         if not (objection := _too_few(inside)):
             with one_thread():
                 asked: dict[str, Any] = {"method": "predict_proba", "params": {"sample_weight": case.weights}}
                 scores = cross_val_predict(boosting, rows, inside, cv=folds, **asked)[:, 1]
-            found = ProxyStrength.of(*auc_with_error(inside, scores, case.weights))[:3]
+            found = ProxyStrength.of(*auc_of_counts(scores, counts * inside, counts * ~inside))[:3]
         lines.append((by.name, by.groups[group], int(inside.sum()), *found, objection))
     return pd.DataFrame(lines, columns=["attribute", "group", "people", "auc", "low", "high", "objection"])
 
@@ -193,7 +193,7 @@ def strengths_together(features: Sequence[Feature], columns: np.ndarray, inside:
     weights = np.exp(-distance / max(REACH, len(features) / 8))
     np.fill_diagonal(weights, 0.0)
     scores = (weights @ inside.astype(np.float32)) / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)
-    return [ProxyStrength.of(*auc_with_error(group, score)) for group, score in zip(inside.T, scores.T, strict=True)]
+    return [ProxyStrength.of(*auc_of_counts(score, group, ~group)) for group, score in zip(inside.T, scores.T, strict=True)]
 
 
 def explained_gap(

@@ -118,12 +118,12 @@ class GroupMeasures:
     def to_frame(self) -> pd.DataFrame:
         """Return a line a group and measure: its size, the estimate, its 95 % interval, and whether it can be judged."""
         lines = []
-        for measure, (estimates, *drawn) in self.found.items():
-            for at, (group, estimate, some) in enumerate(zip(self.groups, estimates, np.transpose(drawn), strict=True)):
-                low, high = self.ends(measure, some, at)
-                why = self.why_not(measure, at)  # a rate of 0 or 1 is itself one end
-                numbers = self.sizes[at], measure, estimate, min(low, estimate), max(high, estimate)
-                lines.append((self.model, self.attribute, group, *numbers, not why, why))
+        for measure, numbers in self.found.items():
+            for at, (group, estimate) in enumerate(zip(self.groups, numbers[0], strict=True)):
+                low, high = self.ends(measure, numbers[1:, at], at)
+                ends = min(low, estimate), max(high, estimate)  # a rate of 0 or 1 is itself one of them
+                size, why = self.sizes[at], self.why_not(measure, at)
+                lines.append((self.model, self.attribute, group, size, measure, estimate, *ends, not why, why))
         columns = ["model", "attribute", "group", "people", "rate", "estimate", "low", "high", "judged", "objection"]
         return pd.DataFrame(lines, columns=columns)
 
