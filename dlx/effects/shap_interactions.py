@@ -132,17 +132,17 @@ def interactions(
         if not len(given):
             raise DlxError(f"{what} must have at least 1 row, got 0 rows")
     schema, parts = model.schema, []
-    if columns is None and len(schema) > MOST_COLUMNS:
+    if columns is not None:
+        chosen = [schema.position(name) for name in columns]
+        schema = replace(schema, features=tuple(schema.features[i] for i in chosen))
+        ask = partial(interactions_among, players=np.array(chosen), samples=SAMPLES, seed=seed)
+    elif len(schema) > MOST_COLUMNS:
         raise DlxError(
             f"interactions are told between at most {MOST_COLUMNS} columns, got {len(schema)}; name some: columns=[...]"
         )
-    chosen = [schema.position(name) for name in columns or ()]
-    if columns is not None:
-        schema = replace(schema, features=tuple(schema.features[i] for i in chosen))
-    pairs = None if budget is None else _pairs_within(budget, references)
-    ask = partial(interaction_values, pairs=pairs, seed=seed)
-    if columns is not None:
-        ask = partial(interactions_among, players=np.array(chosen), samples=SAMPLES, seed=seed)
+    else:
+        pairs = None if budget is None else _pairs_within(budget, references)
+        ask = partial(interaction_values, pairs=pairs, seed=seed)
     with one_thread():
         game = Game(model, people, references, scale)
         outputs, base_value = game.outputs(), game.references().mean()

@@ -12,7 +12,7 @@ import numpy as np
 
 from dlx.explainers import MIXTURES, MethodError
 from dlx.explanation import Attribution, LocalAccuracy
-from dlx.kernels.shapley import Game, Sampled, sampled_values, tolerated_values, usual_evaluations
+from dlx.kernels.shapley import Game, sampled_values, tolerated_values, usual_evaluations
 from dlx.model import Model, Scale
 
 LABEL = "Sampled Shapley values"
@@ -63,7 +63,10 @@ def attribute(
     """
     _refuse(budget, tolerance, least=2 * (rows.shape[1] + 1), references=len(background))
     game = Game(model, rows, background, scale)
-    found = _found(game, budget, tolerance, seed)
+    if tolerance is not None:
+        found = tolerated_values(game, tolerance=tolerance, seed=seed)
+    else:
+        found = sampled_values(game, pairs=None if budget is None else max(1, budget // len(background) // 2), seed=seed)
     return Attribution(
         values=found.values,
         base_values=np.full(len(rows), game.references().mean()),
@@ -71,13 +74,6 @@ def attribute(
         standard_errors=found.standard_errors,
         extras={"enumerated": found.enumerated.astype(np.float64)},
     )
-
-
-def _found(game: Game, budget: int | None, tolerance: float | None, seed: int) -> Sampled:
-    if tolerance is not None:
-        return tolerated_values(game, tolerance=tolerance, seed=seed)
-    pairs = None if budget is None else max(1, budget // len(game.background) // 2)
-    return sampled_values(game, pairs=pairs, seed=seed)
 
 
 def _refuse(budget: int | None, tolerance: float | None, *, least: int, references: int) -> None:

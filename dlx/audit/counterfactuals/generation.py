@@ -198,13 +198,22 @@ def recourse(
     """
     threshold = _checked_threshold(model, people, threshold)
     goal = goal_of(threshold, margin)
-    risks, accepted = _denied_risks(model, people, observed, threshold), ~model.decide(observed, threshold)
+    _refuse_unfit(people, observed, f"{model.name} denies nobody here at {threshold:.3g}")
+    risks, printed = model.predict(people, "probability"), f"{threshold:.3g}"
+    if (granted := ~decided(risks, threshold)).any():
+        i = int(granted.argmax())
+        raise RecourseError(
+            f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
+            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by {model.name}, below {printed}; "
+            "choose people with dlx.counterfactuals.denied(model, people)"
+        )
 
     def risk(one: Model, rows: np.ndarray) -> np.ndarray:
         return one.predict(rows, "probability", checked=True)
 
     asked: dict[str, Any] = {"actionable": actionable, "wanted": wanted, "most_columns": most_columns, "progress": progress}
-    found = _searched(model, people, observed, risks, goal - SAFETY * goal * (1 - goal), risk, accepted, **asked)
+    enough, accepted = goal - SAFETY * goal * (1 - goal), ~model.decide(observed, threshold)
+    found = _searched(model, people, observed, risks, enough, risk, accepted, **asked)
     assert all(one.risk <= goal for some in found.having for one in some), "by more than rounding"
     return dataclasses.replace(found, threshold=threshold, goal=goal)
 
@@ -302,21 +311,6 @@ def _refuse_unfit(people: Dataset, observed: Dataset, nobody: str) -> None:
         )
     if not len(people):
         raise RecourseError(f"{nobody}: there is nothing to change")
-
-
-def _denied_risks(model: Model, people: Dataset, observed: Dataset, threshold: float) -> np.ndarray:
-    """Return the risks of people for whom there may be recourse, or raise."""
-    _refuse_unfit(people, observed, f"{model.name} denies nobody here at {threshold:.3g}")
-    risks = model.predict(people, "probability")
-    granted = ~decided(risks, threshold)
-    if granted.any():
-        i, printed = int(granted.argmax()), f"{threshold:.3g}"
-        raise RecourseError(
-            f"recourse is for people who are denied, but person {people.index[i]} has a probability of "
-            f"{side_true(float(risks[i]), threshold, 3, printed=printed)} by {model.name}, below {printed}; "
-            "choose people with dlx.counterfactuals.denied(model, people)"
-        )
-    return risks
 
 
 def goal_of(threshold: float, margin: float = MARGIN) -> float:
