@@ -7,6 +7,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import worlds
 from scipy.special import expit
@@ -29,10 +30,10 @@ from dlx.audit.mispredictions import (
 )
 from dlx.audit.mispredictions.errors import loss_model
 from dlx.audit.mispredictions.slicing import Condition, candidates, chances
-from dlx.dataset import Dataset
+from dlx.dataset import Dataset, from_frame
 from dlx.errors import DlxError
 from dlx.model import BlackBox, NeuralModel
-from dlx.schema import Feature, Schema, Target
+from dlx.schema import Feature, Schema, Target, infer_schema
 
 SMALL = Schema(
     (
@@ -98,6 +99,13 @@ def test_the_surest_errors_come_first_and_say_what_pushed_them():
     assert worst["pushed_by"][0].split("; ")[0] == f"{strongest.label}: {strongest.format(value)}"
     with pytest.raises(DlxError, match="of the people who were judged"):
         confident_errors(judged, explanation=dataclasses.replace(explained, rows=explained.rows[::-1]))
+
+
+def test_a_column_of_ones_own_that_is_named_as_one_of_the_errors_stands_there_once():
+    frame = pd.DataFrame({"risk": [0.1, 0.2, 0.3], "y": [0, 1, 1]})
+    case = from_frame(frame, infer_schema(frame, "y"), name="named")
+    table = confident_errors(Decisions("wrong", case, case.outcomes, 1 - case.outcomes))
+    assert table.columns.is_unique and table["risk"].tolist() == [1.0, 0.0, 0.0]
 
 
 def test_a_model_without_errors_has_no_confident_ones_and_no_pushes():
