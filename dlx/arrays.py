@@ -94,6 +94,12 @@ def same(one: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     return (one == other) | (np.isnan(one) & np.isnan(other))
 
 
+def ratio(top: np.ndarray, bottom: np.ndarray, *, where: Any = None) -> np.ndarray:
+    """Return top / bottom, of the shape of both together: NaN where the bottom is not above 0, or else where not asked for."""
+    shape = np.broadcast_shapes(np.shape(top), np.shape(bottom))
+    return np.divide(top, bottom, out=np.full(shape, np.nan), where=bottom > 0 if where is None else where)
+
+
 def filled_by_column(rows: np.ndarray) -> np.ndarray:
     """Return rows with the mean of a column's known values in place of NaN; 0 where nothing is known."""
     known = ~np.isnan(rows)

@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dlx.arrays import ratio
+
 LEVEL = 0.95
 Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
 CERTAIN = f"{100 * LEVEL:g} %"  # of an interval, as people read it
@@ -160,7 +162,7 @@ def weighted_auc(outcomes: np.ndarray, predicted: np.ndarray, weights: np.ndarra
     )
     below = np.cumsum(negative, axis=1) - negative / 2
     pairs = positive.sum(axis=1) * negative.sum(axis=1)
-    return np.divide((positive * below).sum(axis=1), pairs, out=np.full(len(weights), np.nan), where=pairs > 0)
+    return ratio((positive * below).sum(axis=1), pairs)
 
 
 def log_losses(outcomes: np.ndarray, predicted: np.ndarray) -> np.ndarray:

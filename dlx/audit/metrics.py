@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from dlx import stats
+from dlx.arrays import ratio
 from dlx.errors import DlxError
 from dlx.model import decided
 from dlx.schema import Target
@@ -155,7 +156,7 @@ def _r2(outcomes: np.ndarray, predicted: np.ndarray) -> Statistic:
 
     def share(counts: np.ndarray) -> np.ndarray:
         spread = counts @ middle**2 - (counts @ middle) ** 2 / counts.sum(axis=1)
-        return 1 - np.divide(counts @ squared, spread, out=np.full(len(counts), np.nan), where=spread > 0)
+        return 1 - ratio(counts @ squared, spread)
 
     return share
 

@@ -11,6 +11,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import ratio
 from dlx.audit.metrics import Statistic
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
@@ -63,7 +64,7 @@ def slope_of(outcomes: np.ndarray, predicted: np.ndarray) -> Statistic:
     def slopes(counts: np.ndarray) -> np.ndarray:
         total, sums = counts.sum(axis=1), counts @ x
         spread, joint = counts @ x**2 - sums**2 / total, counts @ (x * y) - sums * (counts @ y) / total
-        return np.divide(joint, spread, out=np.full(len(counts), np.nan), where=spread > least * total)
+        return ratio(joint, spread, where=spread > least * total)
 
     return slopes
 

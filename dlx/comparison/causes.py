@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
+from dlx.arrays import ratio
 from dlx.background import CELLS, k_means_background, sample
 from dlx.comparison.metrics import METRICS, SHARE, metrics_by_row, summary
 from dlx.dataset import Dataset
@@ -206,11 +207,10 @@ def as_libraries_come(
             a, b = values[one], values[other]
             for measure, by_row in (metrics_by_row(a, b, k) | {"placed differently": placed_differently(a, b)}).items():
                 within = METRICS[measure].limits if measure in METRICS else SHARE
-                found = summary(by_row, np.zeros(len(by_row)), within=within, seed=seed)
                 line: dict[str, object] = {"model": model.name, "setting": setting, "method": one, "other_method": other}
-                line |= {"measure": measure, "k": min(k, a.shape[1]), "mean": found["mean"], "low": found["low"]}
-                lines.append(line | {"high": found["high"], "people": found["rows"], "undefined": found["undefined"]})
-    return pd.DataFrame(lines)
+                line |= {"measure": measure, "k": min(k, a.shape[1])}
+                lines.append(line | summary(by_row, np.zeros(len(by_row)), within=within, seed=seed))
+    return pd.DataFrame(lines).rename(columns={"rows": "people"}).drop(columns="failed")
 
 
 def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -218,10 +218,7 @@ def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
     NaN where one of them gives nothing to any column.
     """
-    shares = []
-    for values in (a, b):
-        size = np.abs(values).sum(axis=1, keepdims=True)
-        shares.append(np.divide(values, size, out=np.full(values.shape, np.nan), where=size > 0))
+    shares = [ratio(values, np.abs(values).sum(axis=1, keepdims=True)) for values in (a, b)]
     return np.abs(shares[0] - shares[1]).sum(axis=1) / 2
 
 

@@ -18,6 +18,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import ratio
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -61,7 +62,7 @@ class VarianceComponents:
         means = resampled_means(known, seed=seed) if len(known) else np.full((2, len(COMPONENTS)), np.nan)
         kept = np.maximum(means, 0.0)
         total = kept.sum(axis=1, keepdims=True)
-        shares = np.divide(kept, total, out=np.full(kept.shape, np.nan), where=total > 0)
+        shares = ratio(kept, total)
         lines = []
         for i, (name, what) in enumerate(COMPONENTS.items()):
             line: dict[str, object] = {"component": name, "what": what, "scale": self.scale}

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import array_id, check_seed, same
+from dlx.arrays import array_id, check_seed, ratio, same
 from dlx.background import CELLS, nearest
 from dlx.comparison.alignment import checked_scale, coded_background, is_finite, refuse_unaligned
 from dlx.comparison.metrics import correlation, summary
@@ -234,7 +234,7 @@ def _infidelity(probe: Probe, values: np.ndarray) -> dict[str, np.ndarray]:
     infidelity = ((values @ probe.subsets[0].T - effects) ** 2).mean(axis=1)
     reaction = (effects**2).mean(axis=1)
     reacts = reaction > probe.may_be_rounding(effects) ** 2
-    relative = np.divide(infidelity, reaction, out=np.full(len(values), np.nan), where=reacts)
+    relative = ratio(infidelity, reaction, where=reacts)
     return {"infidelity": infidelity, "relative_infidelity": relative}
 
 
@@ -245,7 +245,7 @@ def _sensitivity_n(probe: Probe, values: np.ndarray) -> np.ndarray:
         varies = (np.ptp(told, axis=1) > noise) & (np.ptp(effects, axis=1) > probe.may_be_rounding(effects))
         found = np.where(varies, correlation(told, effects), np.nan)
         total, count = total + np.nan_to_num(found), count + ~np.isnan(found)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    return ratio(total, count)
 
 
 def _top(sizes: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import ratio
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -179,7 +180,7 @@ def correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return Pearson's correlation of each row of two arrays [rows, columns]; NaN where either does not vary."""
     a, b = (one - one.mean(axis=1, keepdims=True) for one in (a, b))
     scale = np.sqrt((a**2).sum(axis=1) * (b**2).sum(axis=1))
-    return np.divide((a * b).sum(axis=1), scale, out=np.full(len(a), np.nan), where=scale > 0)
+    return ratio((a * b).sum(axis=1), scale)
 
 
 def _ordered(values: np.ndarray, k: int) -> Ordered:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import runner
-from dlx.arrays import check_seed, same
+from dlx.arrays import check_seed, ratio, same
 from dlx.background import nearest
 from dlx.comparison.alignment import checked_scale, coded_background, is_finite
 from dlx.comparison.metrics import summary
@@ -140,7 +140,7 @@ def relative_stability(explanation_change: np.ndarray, change: np.ndarray) -> np
 def lipschitz(before: np.ndarray, after: np.ndarray, inputs: np.ndarray, near_inputs: np.ndarray) -> np.ndarray:
     """Return ||e - e'|| / ||x - x'|| over the last axis; NaN where the input does not change."""
     change, distance = np.linalg.norm(before - after, axis=-1), np.linalg.norm(inputs - near_inputs, axis=-1)
-    return np.divide(change, distance, out=np.full(distance.shape, np.nan), where=distance > 0)
+    return ratio(change, distance)
 
 
 def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:

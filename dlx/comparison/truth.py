@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
+from dlx.arrays import ratio
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.comparison.metrics import CORRELATION, SHARE, metrics_by_row, summary
 from dlx.errors import DlxError
@@ -61,7 +62,7 @@ def distance_by_row(explanation: Explanation, truth: Explanation, *, k: int = 5)
     metrics, first = (metrics_by_row(explanation.values, truth.values, top) for top in (k, 1))
     return pd.DataFrame(
         {"model": explanation.model, "method": explanation.method, "row": np.asarray(explanation.index)}
-        | {"relative_error": np.divide(gap, length, out=np.full(len(gap), np.nan), where=is_known)}
+        | {"relative_error": ratio(gap, length, where=is_known)}
         | {"rank_correlation": metrics["rank_correlation"], "feature_agreement": metrics["feature_agreement"]}
         | {"top_hit": first["feature_agreement"]}
     )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, freeze, same
+from dlx.arrays import check_seed, freeze, ratio, same
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -226,7 +226,7 @@ def friedman_h(
         together = _at_people(asked, people, list(pair), weights, scale)
         parts = (together - alone[pair[0]] - alone[pair[1]], together)
         size, whole = (np.sqrt((weights * part**2).sum(axis=1)) for part in parts)  # the first sample is everybody
-        h = np.divide(size, whole, out=np.full(len(whole), np.nan), where=whole > floor)
+        h = ratio(size, whole, where=whole > floor)
         ends = [ends_of(numbers[1:], people=len(people)) for numbers in (np.where(whole[0] > floor, h, np.nan), size)]
         lines.append(
             {"model": model.name, "feature": one.name, "other_feature": other.name}

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import ratio
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
@@ -64,7 +65,7 @@ class Treated:
         counts = self.counts[None] if drawn is None else drawn
         members = self.codes[:, None] == np.asarray(groups)
         tops, bottoms = (counts @ (term[:, None] * members) for term in self.terms(rate))
-        found = np.divide(tops, bottoms, out=np.full(tops.shape, np.nan), where=bottoms > 0)
+        found = ratio(tops, bottoms)
         return found[0] if drawn is None else found
 
     def why_not(self, rate: str, group: int) -> str:
@@ -184,7 +185,7 @@ class GroupRates(GroupMeasures):
 
     def gap(self, measure: str) -> dict[str, Any]:
         """Return what there is to say of any measure, and the ratio with its ends, or why it has none; calibration has none."""
-        line, ratio = super().gap(measure), (np.nan,) * 3
+        line, numbers = super().gap(measure), (np.nan,) * 3
         objection, order = line.pop("objection"), self.judged(measure)
         if len(order) > 1:
             bottoms, tops = self.found[measure].T[order[[0, -1]]]
@@ -193,9 +194,9 @@ class GroupRates(GroupMeasures):
             elif not tops[0] > 0:
                 objection = "the rate is 0 in every group: no ratio"
             else:
-                ratios = np.divide(bottoms, tops, out=np.full(len(tops), np.nan), where=tops > 0)
-                ratio = ratios[0], *ends_of(ratios[1:])
-        return line | dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=True)) | {"objection": objection}
+                ratios = ratio(bottoms, tops)
+                numbers = ratios[0], *ends_of(ratios[1:])
+        return line | dict(zip(("ratio", "ratio_low", "ratio_high"), numbers, strict=True)) | {"objection": objection}
 
 
 def group_rates(model: Model, people: Dataset, by: Partition, *, threshold: float | None = None, seed: int = 0) -> GroupRates:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from dlx.arrays import ratio
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, SELECTED, TRUE_POSITIVE, Treated, treatment
 from dlx.dataset import Dataset
@@ -144,6 +145,4 @@ def trade_off(before: Treated, after: Treated, *, threshold: float, favourable: 
 def _gap(measure: str, rates: np.ndarray) -> np.ndarray:
     """Return lowest over highest rate, or highest less lowest, of [resamples, groups]: [resamples]."""
     lowest, highest = rates.min(axis=1), rates.max(axis=1)
-    if measure != RATIO:
-        return highest - lowest
-    return np.divide(lowest, highest, out=np.full(len(rates), np.nan), where=highest > 0)
+    return ratio(lowest, highest) if measure == RATIO else highest - lowest
