@@ -19,11 +19,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
 
 from dlx.errors import in_a_line
 from dlx.model.net_outputs import shown
+from dlx.model.networks import Calls
 from dlx.model.pipelines import NoRoute
 
 ASKED = {  # functions that look codes up, and which of their arguments holds the codes
@@ -85,27 +85,18 @@ class Answered(nn.Module):
         self.network, self.entries, self.answers = network, entries, answers
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the network's output."""
-        with _Answering(rows[:, self.entries :], self.answers):
+        """Return the network's output, what was worked out in place of what it looks up, call by call."""
+        worked_out, answers = rows[:, self.entries :], iter(self.answers)
+
+        def answering(function: Any, args: Any, kwargs: Any) -> Any:
+            if _codes_of(function, args, kwargs) is None or (answer := next(answers, None)) is None:
+                return function(*args, **kwargs)
+            given = worked_out[:, answer.columns].reshape(-1, *answer.shape)
+            return given.movedim(0, answer.axis).clone()  # a network may write into it
+
+        with Calls(answering):
             output: torch.Tensor = self.network(rows[:, : self.entries])
         return output
-
-
-class _Answering(TorchFunctionMode):
-    """Gives what was worked out, [rows, answered], in place of what a network looks up, call by call."""
-
-    def __init__(self, worked_out: torch.Tensor, answers: tuple[Answer | None, ...]) -> None:
-        super().__init__()
-        self.worked_out, self.answers = worked_out, iter(answers)
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        if _codes_of(function, args, kwargs or {}) is not None:
-            answer = next(self.answers, None)
-            if answer is not None:
-                given = self.worked_out[:, answer.columns].reshape(-1, *answer.shape)
-                return given.movedim(0, answer.axis).clone()  # a network may write into it
-        return function(*args, **(kwargs or {}))
 
 
 @dataclass(frozen=True)
@@ -135,21 +126,6 @@ class _Call:
         else:
             given = self.function(*self.args, **self.kwargs | {"input" if place == 0 else "index": codes})
         return given
-
-
-class _Hearing(TorchFunctionMode):
-    """A record of what is looked up."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[_Call] = []
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        codes = _codes_of(function, args, kwargs or {})
-        if codes is not None:
-            self.calls.append(_Call(function, tuple(args), kwargs or {}, codes.clone()))
-        return function(*args, **(kwargs or {}))
 
 
 def _codes_of(function: Any, args: Any, kwargs: dict[str, Any]) -> torch.Tensor | None:
@@ -205,9 +181,16 @@ def _count(network: nn.Module, entries: torch.Tensor, levels: int) -> int:
 
 
 def _heard(network: nn.Module, rows: torch.Tensor) -> list[_Call]:
-    with torch.no_grad(), _Hearing() as hearing:
+    calls: list[_Call] = []
+
+    def hearing(function: Any, args: Any, kwargs: Any) -> Any:
+        if (codes := _codes_of(function, args, kwargs)) is not None:
+            calls.append(_Call(function, args, kwargs, codes.clone()))
+        return function(*args, **kwargs)
+
+    with torch.no_grad(), Calls(hearing):
         network(rows.clone())  # a network may write into what it is given
-    return hearing.calls
+    return calls
 
 
 def _name(network: nn.Module, call: _Call) -> str:

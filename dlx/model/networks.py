@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -57,9 +58,8 @@ def frozen(
         raise NetworkError(f"{name} cannot be copied: {in_a_line(error)}; wrap the network inside it") from error
     copied = copied if dtype_of(copied) in FLOATS else copied.float()  # which holds halves exactly
     setattr(copied, BROUGHT, True)
-    with _Weights() as read:
-        dense, output = _tried(copied, width, dense, name)
-    if not {*map(id, memo.values()), *map(id, copied.parameters())}.issuperset(map(id, read.weights)):
+    dense, output, read = _tried(copied, width, dense, name)
+    if not {*map(id, memo.values()), *map(id, copied.parameters())}.issuperset(map(id, read)):
         raise NetworkError(
             f"{name} reads weights of a network outside it, which would go on changing; keep that network as an attribute "
             "(self.inner = ... in __init__), so that it is copied too"
@@ -138,30 +138,40 @@ def _shared(module: nn.Module, made: dict[nn.Module, nn.Module]) -> nn.Module:
     return made[module]
 
 
-class _Weights(TorchFunctionMode):
-    """A record of the parameters, and of anything else that can be trained, that a forward pass reads."""
+class Calls(TorchFunctionMode):
+    """Torch's functions inside the block go through another: it is given each with its arguments, and returns its result."""
 
-    def __init__(self) -> None:
+    def __init__(self, through: Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]) -> None:
         super().__init__()
-        self.weights: list[torch.Tensor] = []
+        self.through = through
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
+        return self.through(function, tuple(args), kwargs or {})
+
+
+def _tried(
+    network: nn.Module, width: int, dense: torch.Tensor | None, name: str
+) -> tuple[torch.Tensor, Any, list[torch.Tensor]]:
+    """Return dense rows that a network can read, what it returns for them, and all that can be trained that it reads for it.
+
+    The rows are those at hand, else random numbers or codes.
+    """
+    read: list[torch.Tensor] = []
+
+    def reading(function: Any, args: Any, kwargs: Any) -> Any:
         given = (value for value in tree_leaves((args, kwargs)) if isinstance(value, torch.Tensor))
-        self.weights += [value for value in given if isinstance(value, nn.Parameter) or value.requires_grad]
-        return function(*args, **(kwargs or {}))
+        read.extend(value for value in given if isinstance(value, nn.Parameter) or value.requires_grad)
+        return function(*args, **kwargs)
 
-
-def _tried(network: nn.Module, width: int, dense: torch.Tensor | None, name: str) -> tuple[torch.Tensor, Any]:
-    """Return dense rows that a network can read, and what it returns for them: those at hand, else random numbers or codes."""
     drawn = torch.randn(PROBES, width, generator=torch.Generator().manual_seed(0)) * torch.logspace(-1, 1, PROBES)[:, None]
     weight = next(network.parameters(), torch.zeros(0))
     codes = torch.randint(2, (PROBES, width), generator=torch.Generator().manual_seed(0)).float()
     for rows in [drawn, codes, torch.zeros(2, width)] if dense is None else [dense]:
         rows = rows.to(device=weight.device, dtype=dtype_of(network))
         try:
-            with torch.no_grad():
-                return rows, network(rows.clone())
+            with torch.no_grad(), Calls(reading):
+                return rows, network(rows.clone()), read
         except Exception as error:  # the user's code, on numbers that it was not made for
             failed = error
     if hasattr(network, "parts"):  # it is called with inputs that the user made
