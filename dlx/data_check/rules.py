@@ -58,10 +58,7 @@ _EVERY = (
         "no honest predictor of people reaches it; with an interval that ends above .9",
     ),
     Rule(
-        "leaking pair",
-        "ROC AUC of two columns together",
-        TELLS_ALL,
-        "as of one column; neither of the two reaches .95 alone",
+        "leaking pair", "ROC AUC of two columns together", TELLS_ALL, "as of one column; neither of the two reaches .95 alone"
     ),
     Rule(
         "special code",
@@ -93,13 +90,7 @@ _EVERY = (
         "rows of few columns repeat themselves by chance; how often follows from rows that are apart in one column only",
         is_least=False,
     ),
-    Rule(
-        "level seen once",
-        "rows of the level",
-        1,
-        "it is in training or in test, never in both",
-        is_least=False,
-    ),
+    Rule("level seen once", "rows of the level", 1, "it is in training or in test, never in both", is_least=False),
     Rule(
         "few events",
         "rows of the rarest outcome in the test rows",
