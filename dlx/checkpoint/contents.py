@@ -11,7 +11,7 @@ import platform
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -104,24 +104,19 @@ def description_of(trained: Trained) -> dict[str, Any]:
     model, made_by = trained.model, trained.made_by
     kept = model.models[0] if isinstance(model, EachClass) else model
     metrics = trained.metrics.drop(columns="model").astype(object)
-    return {
+    own = {
         "name": model.name,
         "kind": NeuralModel.__name__ if isinstance(kept, NeuralModel) else type(kept).__name__,
-        "architecture": made_by.architecture,
-        "case": trained.case,
-        "seed": made_by.seed,
         "config": dict(made_by.config),
-        "settings": trained.settings,
         "scales": list(model.scales),
-        "device": trained.device,
         "best_epoch": trained.best_epoch,
         "history": trained.history.to_dict("records"),
         "metrics": metrics.where(metrics.notna(), None).to_dict("records"),
         "versions": versions(),
-        "data_sha256": made_by.data_sha256,
         "schema": model.schema.to_dict(),
-        "split": trained.split,
     }
+    said = vars(made_by) | vars(trained) | own
+    return {field.name: said[field.name] for field in fields(Description)}
 
 
 def versions() -> dict[str, str]:

@@ -7,30 +7,6 @@ from dlx.model.kinds import AdditiveModel, BlackBox, EachClass, LinearModel, Neu
 from dlx.model.opening import is_own, open_model
 from dlx.model.wrapping import wrap
 
-__all__ = [
-    "AdditiveModel",
-    "BlackBox",
-    "EachClass",
-    "FidelityError",
-    "LinearModel",
-    "Model",
-    "NeuralModel",
-    "Provenance",
-    "Scale",
-    "ScaleError",
-    "Transformed",
-    "TreeModel",
-    "as_rows",
-    "check_model",
-    "check_scale",
-    "decided",
-    "held",
-    "is_own",
-    "open_model",
-    "predicted",
-    "rescaled",
-    "told_of",
-    "trees_of",
-    "wrap",
-    "wrap_trees",
-]
+__all__ = ["AdditiveModel", "BlackBox", "EachClass", "FidelityError", "LinearModel", "Model", "NeuralModel", "Provenance"]
+__all__ += ["Scale", "ScaleError", "Transformed", "TreeModel", "as_rows", "check_model", "check_scale", "decided", "held"]
+__all__ += ["is_own", "open_model", "predicted", "rescaled", "told_of", "trees_of", "wrap", "wrap_trees"]

@@ -14,7 +14,7 @@ from torch import nn
 from dlx.encoder import Encoder
 from dlx.model.kinds import EachClass, is_additive, model_of_net
 from dlx.model.net_outputs import weighing
-from dlx.model.networks import framed
+from dlx.model.networks import framed, untrained_copy
 
 Rule = tuple[np.ndarray, np.ndarray]  # points on [-1, 1], and their weights
 NEAR: Rule = np.polynomial.legendre.leggauss(8)  # to rounding where no output changes by more than
@@ -84,6 +84,15 @@ def _by_rule(head: AgainstOthers | Share, start: torch.Tensor, change: torch.Ten
     for point, weight in zip((rule[0] + 1) / 2, rule[1] / 2, strict=True):
         slopes += weight * head.gradient(start + point * change)
     return slopes
+
+
+def speaking_for(network: nn.Module, place: int) -> nn.Module:
+    """Return a copy of a net that gives the log-odds of one class, as one of another class."""
+    copied = untrained_copy(network)
+    for module in copied.modules():
+        if isinstance(module, AgainstOthers):
+            module.chosen = place
+    return copied
 
 
 def each_class(network: nn.Module, encoder: Encoder, name: str) -> EachClass:

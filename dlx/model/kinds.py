@@ -64,15 +64,13 @@ class NeuralModel(Model):
 
     def of(self, level: str) -> Model:
         """Return the network as that of another class, where it has an output for each."""
-        from dlx.model.heads import AgainstOthers
-        from dlx.model.networks import untrained_copy
+        from dlx.model.heads import AgainstOthers, speaking_for
 
-        network, place = untrained_copy(self.network), self.schema.target.place_of(level)
-        heads = [module for module in network.modules() if isinstance(module, AgainstOthers)]
-        if self.siblings is not None or self.chosen == place or len(heads) != 1:
+        place = self.schema.target.place_of(level)
+        heads = sum(isinstance(module, AgainstOthers) for module in self.network.modules())
+        if self.siblings is not None or self.chosen == place or heads != 1:
             return super().of(level)
-        heads[0].chosen = place
-        other = replace(self, network=network, chosen=place)
+        other = replace(self, network=speaking_for(self.network, place), chosen=place)
         if self.behind is None or self.witness is None:
             return other
         own: Any = self.behind.function

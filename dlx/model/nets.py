@@ -15,12 +15,12 @@ from dlx.encoder import Encoder, level_numbers
 from dlx.errors import DlxError
 from dlx.model.base import Model, Scale, as_rows, scales_from, table_of
 from dlx.model.fidelity import FidelityError, witnessed
-from dlx.model.heads import AgainstOthers
+from dlx.model.heads import speaking_for
 from dlx.model.kinds import CHUNK_ROWS, BlackBox, NeuralModel
 from dlx.model.lookups import Answered, Levels, refuse_other_readers, tabulated
 from dlx.model.net_inputs import Called, NetEncoder, NetInputs, Slot, arguments_of, encoder_of
 from dlx.model.net_outputs import BROUGHT
-from dlx.model.networks import dtype_of, frozen, untrained_copy
+from dlx.model.networks import dtype_of, frozen
 from dlx.model.pipelines import NoRoute
 from dlx.model.routes import asked_only
 
@@ -50,11 +50,7 @@ class Own:
 
     def of(self, place: int) -> Own:
         """Return the same for another of several classes."""
-        network = untrained_copy(self.network)
-        for module in network.modules():
-            if isinstance(module, AgainstOthers):
-                module.chosen = place
-        return Own(self.entries, network)
+        return Own(self.entries, speaking_for(self.network, place))
 
 
 def on_dense_rows(
