@@ -21,27 +21,22 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 6  # of a gap that are drawn
 
 
-def favourable_rates(measured: Measured, _: RunContext) -> Canvas:
-    """Return the share of each group that is treated as people want to be, a line of axes a partition."""
+def favourable_rates(measured: Measured, context: RunContext) -> Canvas:
+    """Return the share of each group that is treated as people want to be, or its mean error, a line of axes a partition."""
+    about, is_value = measured.about, context.case.schema.target.is_value
+    words = f"mean error ({plots.unit_of('value')})" if is_value else f"share {about.word}"
+    return _rates(measured, {about.favourable: words}, width=7.6)
+
+
+def all_rates(measured: Measured, context: RunContext) -> Canvas:
+    """Return the rates of each group, or its means: a line of axes a partition, a panel a rate."""
     about = measured.about
-    return _rates(measured, {about.favourable: f"share {about.word}"}, width=7.6)
-
-
-def all_rates(measured: Measured, _: RunContext) -> Canvas:
-    """Return the rates of each group: a line of axes a partition, a panel a rate."""
-    about = measured.about
-    shown = {about.favourable: f"share {about.word}", TRUE_POSITIVE: "true positive rate"}
-    return _rates(measured, shown | {FALSE_POSITIVE: "false positive rate", CALIBRATION: "predicted − observed"}, width=10.5)
-
-
-def mean_errors(measured: Measured, _: RunContext) -> Canvas:
-    """Return the mean error of each group, a line of axes a partition."""
-    return _rates(measured, {ERROR: f"mean error ({plots.unit_of('value')})"}, width=7.6)
-
-
-def all_means(measured: Measured, _: RunContext) -> Canvas:
-    """Return the means of each group: a line of axes a partition, a panel a mean."""
-    return _rates(measured, {ERROR: "mean error", SIZE: "mean absolute error", PREDICTED: "mean prediction"}, width=10.5)
+    if context.case.schema.target.is_value:
+        shown = {ERROR: "mean error", SIZE: "mean absolute error", PREDICTED: "mean prediction"}
+    else:
+        shown = {about.favourable: f"share {about.word}", TRUE_POSITIVE: "true positive rate"}
+        shown |= {FALSE_POSITIVE: "false positive rate", CALIBRATION: "predicted − observed"}
+    return _rates(measured, shown, width=10.5)
 
 
 def _rates(measured: Measured, shown: Mapping[str, str], *, width: float) -> Canvas:

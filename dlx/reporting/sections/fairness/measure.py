@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -138,29 +138,32 @@ def _lowest(gaps: pd.DataFrame, shown: Sequence[Partition], rate: str) -> pd.Dat
     return renamed[["model", "attribute", "lowest", "highest", "value", "low", "high"]].reset_index(drop=True)
 
 
+def furthest_apart(
+    about: About, models: Sequence[str], rates: pd.DataFrame, gaps: pd.DataFrame, by: str, others: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return a line a partition shown and model: the two groups furthest apart in the favourable rate, and by how much.
+
+    `by` is the "ratio" or the "difference"; `others` are rates of these groups by what their columns are called:
+    {"share": "selection_rate"} gives "share_lowest" and "share_highest".
+    """
+    pairs = list(itertools.product([partition.name for partition in about.shown], models))
+    table = gaps[gaps["rate"] == about.favourable].set_index(["attribute", "model"]).loc[pairs].reset_index()
+    table = table[["attribute", "model", "lowest", "highest", by, f"{by}_low", f"{by}_high"]]
+    known = rates.set_index(["attribute", "model", "group", "rate"])["estimate"]
+    for end, (name, rate) in itertools.product(("lowest", "highest"), others.items()):
+        groups = table[["attribute", "model", end]].assign(rate=rate)
+        table[f"{name}_{end}"] = known.reindex(pd.MultiIndex.from_frame(groups)).to_numpy()
+    return table
+
+
 def _shown(about: About, rates: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Return, of each partition shown and black box, the two groups furthest apart in the favourable rate, and outcomes."""
-    lines, rate, models = [], about.favourable, about.models
-    for by in about.shown:
-        for model in models:
-            gap = gaps.query("model == @model and attribute == @by.name and rate == @rate").iloc[0]
-            own = rates.query("model == @model and attribute == @by.name")
-            of = own.set_index(["rate", "group"])["estimate"]
-            if not gap["lowest"]:
-                standing = "few"
-            elif gap["difference"] == 0 or np.isnan(gap["ratio"]):
-                standing = "even"
-            elif gap["ratio_high"] < FOUR_FIFTHS:
-                standing = "below"
-            else:
-                standing = "above" if gap["ratio_low"] > FOUR_FIFTHS else "unclear"
-            line = {"attribute": by.name, "model": model, "standing": standing}
-            line |= gap[["lowest", "highest", "ratio", "ratio_low", "ratio_high"]].to_dict()
-            for end in ("lowest", "highest"):
-                line |= {f"share_{end}": of.get((rate, gap[end]), np.nan), f"events_{end}": of.get((EVENTS, gap[end]), np.nan)}
-            lines.append(line)
-    table = pd.DataFrame(lines)
-    ratios = table["ratio"].where((table["model"] == models[0]) & ~table["standing"].isin(("few", "even")))
+    others = {"share": about.favourable, "events": EVENTS}
+    table = furthest_apart(about, about.models, rates, gaps, "ratio", others)
+    is_even = (table["ratio"] == 1) | table["ratio"].isna()
+    found = [table["lowest"] == "", is_even, table["ratio_high"] < FOUR_FIFTHS, table["ratio_low"] > FOUR_FIFTHS]
+    table.insert(2, "standing", np.select(found, ["few", "even", "below", "above"], "unclear"))
+    ratios = table["ratio"].where((table["model"] == about.models[0]) & ~table["standing"].isin(("few", "even")))
     return table.assign(is_widest=ratios == ratios.min())
 
 
