@@ -18,7 +18,7 @@ from dlx.audit.counterfactuals import Range
 from dlx.audit.scores import advantages, performance
 from dlx.audit.training_rows import seen_by, seen_rows
 from dlx.background import sample
-from dlx.comparison import Laboratory, importance
+from dlx.comparison import Laboratory
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation, ExplanationError
@@ -381,12 +381,6 @@ class RunContext:
         """Return the explanations of a model on the panel: those of dlx, then those of other tools."""
         ours = [self.on_panel[model.name, method] for method in self.methods_of(model)]
         return ours + [one for one in self.brought if one.model == model.name]
-
-    def importance(self, model: Model) -> pd.DataFrame:
-        """Return the importance of every feature for a model, by each of its methods, over the panel."""
-        import pandas as pd
-
-        return pd.concat([importance(one) for one in self.shown_of(model)], ignore_index=True)
 
     def side_by_side(self, tasks: Sequence[Callable[[], Made]], step: str, unit: str) -> list[Made]:
         """Return what tasks return, as `dlx.processes.side_by_side`; one after another where they may call a user's code.

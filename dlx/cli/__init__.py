@@ -96,9 +96,7 @@ def _command(name: str | None = None) -> Callable[[Callable[..., None]], Callabl
 
 
 @_command("list")
-def list_(
-    what: Annotated[str, typer.Argument(help="cases, models or methods; all three if left out.")] = "all",
-) -> None:
+def list_(what: Annotated[str, typer.Argument(help="cases, models or methods; all three if left out.")] = "all") -> None:
     """List the cases, the models and the methods that there are.
 
     Example: `dlx list methods`

@@ -18,6 +18,7 @@ from dlx.plots.looks import (
     INK,
     UP,
     decimals_of_values,
+    heat_map,
     label_rows,
     model_looks,
     percent_axis,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 BAND: dict[str, Any] = {"color": GREY, "alpha": 0.25, "linewidth": 0, "label": f"{CERTAIN} band"}
 ALARM = "#f6e3e1"
 BINS = 24  # of predictions
-DARK = 0.6  # a share from which on numbers on it are white
 SPREAD = 0.5  # of the height of a row, for the marks of several models
 WRAPPED = 62  # letters a line of a slice's name
 
@@ -163,14 +163,9 @@ def draw_confusion(table: pd.DataFrame, classes: Sequence[str], ax: Axes) -> Axe
         table.pivot(index="outcome", columns="taken_for", values=column).loc[list(classes), list(classes)].to_numpy()
         for column in ("count", "estimate")
     )
-    ax.imshow(np.nan_to_num(shares), vmin=0, vmax=1, cmap="Blues", aspect="equal")
-    for i, j in np.argwhere(counts > 0):
-        ax.text(j, i, f"{counts[i, j]:,}", ha="center", va="center", color="white" if shares[i, j] > DARK else INK, fontsize=8)
-    places = range(len(classes))
-    ax.set_xticks(places, [shortened(label, 18) for label in classes], rotation=35, ha="right", rotation_mode="anchor")
-    ax.set_yticks(places, [shortened(label, 28) for label in classes])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+    texts = [[f"{count:,}" if count else "" for count in line] for line in counts]
+    columns, rows = ([shortened(label, width) for label in classes] for width in (18, 28))
+    heat_map(np.nan_to_num(shares), texts, rows, columns, ax)
     ax.set_xlabel("taken for")
     ax.set_ylabel("class")
     return ax

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 NOBODY = "#dfe2e6"
 TICKS = 6
 DODGE = 0.16
+HOLLOW: dict[str, Any] = {"markerfacecolor": "white", "markersize": 5}  # a mark of ALE, or of columns shuffled together
 WORSE = {
     "log_loss": "rise of the log loss",
     "auc": "drop of the ROC AUC",
@@ -82,9 +83,9 @@ def _numbers(
     for one in accumulated:
         known, height = ~np.isnan(feature.numbers(one.values)), one.effects + one.mean_output
         ax.plot(one.values[known], height[known], "--", color=looks[one.model].colour, linewidth=1.4, label=f"{one.model}, ALE")
-    _name_axis(feature, ax)
     if feature.special:
         _draw_special(curves, accumulated, looks, ax)
+    _name_numbers(feature, grid, ax)
     ax.set_ylabel(unit_of(curves[0].scale))
     if observed is not None:
         numbers = feature.numbers(observed)
@@ -106,18 +107,29 @@ def _draw_special(
         ax.plot(places, curve.mean[which], marker, color=colour, markersize=5)
         ax.vlines(places, *curve.interval()[:, which], color=colour, linewidth=1, alpha=0.6)
     for one in accumulated:
-        look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
-        there = np.isin(one.values, feature.special_codes)
+        there, (colour, marker) = np.isin(one.values, feature.special_codes), looks[one.model]
         where = places[_places(grid[which], one.values[there]).astype(int)]
-        ax.plot(where, one.effects[there] + one.mean_output, looks[one.model].marker, **look)
-    _name_special(feature, grid, ax)
+        ax.plot(where, one.effects[there] + one.mean_output, marker, color=colour, **HOLLOW)
 
 
-def _name_special(feature: Feature, grid: np.ndarray, ax: Axes) -> None:
-    """Write above each special value of a grid what it means."""
+def _name_numbers(feature: Feature, grid: np.ndarray, ax: Axes) -> None:
+    """Name the axis of a number, with dates as dates, and write above each special value of the grid what it means."""
     said: dict[str, Any] = {"rotation": 90, "ha": "right", "va": "top", "fontsize": 7.5, "color": GREY}
     for i, place in zip(*_beside(feature, grid), strict=True):
         ax.text(place, 0.98, shortened(feature.format(grid[i]), 28), transform=ax.get_xaxis_transform(), **said)
+    ax.set_xlabel("date" if feature.date else feature.unit or "value")
+    if feature.date:
+        ax.locator_params(axis="x", nbins=4)
+        ax.xaxis.set_major_formatter(lambda day, _: feature.format(round(day)))
+
+
+def _name_levels(feature: Feature, grid: np.ndarray, ax: Axes, counts: np.ndarray | None = None) -> None:
+    """Name the rows of the levels of a grid, the first on top, with how many people have each."""
+    names = [shortened(feature.format(x), 28) for x in grid]
+    if counts is not None:
+        names = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
+    ax.set_yticks(range(len(grid)), names)
+    ax.set_ylim(len(grid) - 0.5, -0.5)
 
 
 def _beside(feature: Feature, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,17 +153,12 @@ def _levels(
         ax.plot(curve.mean, np.arange(len(grid)), marker, color=colour, markersize=5, label=curve.model)
         ax.hlines(np.arange(len(grid)), *curve.interval(), color=colour, linewidth=1, alpha=0.6)
     for one in accumulated:
-        look: dict[str, Any] = {"color": looks[one.model].colour, "markerfacecolor": "white", "markersize": 5}
-        place, effect = _places(grid, one.values), one.effects + one.mean_output
-        ax.plot(effect, place + DODGE, looks[one.model].marker, label=f"{one.model}, ALE", **look)
+        place, effect, (colour, marker) = _places(grid, one.values), one.effects + one.mean_output, looks[one.model]
+        ax.plot(effect, place + DODGE, marker, color=colour, label=f"{one.model}, ALE", **HOLLOW)
     counts = curves[0].counts if observed is None else people_at(feature, grid, observed)
-    names = [shortened(feature.format(x), 28) for x in grid]
-    if counts is not None:
-        names = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
-        for empty in np.flatnonzero(counts == 0):
-            ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
-    ax.set_yticks(range(len(grid)), names)
-    ax.set_ylim(len(grid) - 0.5, -0.5)
+    for empty in np.flatnonzero(counts == 0) if counts is not None else ():
+        ax.axhspan(empty - 0.5, empty + 0.5, color=NOBODY, linewidth=0, zorder=0)
+    _name_levels(feature, grid, ax, counts)
     ax.set_xlabel(unit_of(curves[0].scale))
     ax.grid(axis="y", color=GRID, linewidth=0.7)
     ax.set_axisbelow(True)
@@ -191,8 +198,7 @@ def draw_centred_curves(
         ax.plot(some.ravel(), jitter.ravel(), "o", color=colour, alpha=0.2, markersize=3, markeredgewidth=0, rasterized=True)
         ax.plot(mean, places[0] if len(some) else np.arange(len(mean)), "D", color=INK, markersize=5)
         ax.axvline(0, color=GREY, linewidth=0.8)
-        ax.set_yticks(range(len(curve.grid)), [shortened(curve.feature.format(x), 28) for x in curve.grid])
-        ax.set_ylim(len(curve.grid) - 0.5, -0.5)
+        _name_levels(curve.feature, curve.grid, ax)
         ax.locator_params(axis="x", nbins=6)
         ax.set_xlabel(f"change ({unit_of(curve.scale)})")
         return ax
@@ -203,9 +209,8 @@ def draw_centred_curves(
     for place, x in zip(*_beside(curve.feature, curve.grid), strict=True):
         ax.plot(np.full(len(some), x), some[:, place], "o", color=colour, alpha=0.2, markersize=3, rasterized=True)
         ax.plot(x, mean[place], "D", color=INK, markersize=5)
-    _name_special(curve.feature, curve.grid, ax)
     ax.axhline(0, color=GREY, linewidth=0.8)
-    _name_axis(curve.feature, ax)
+    _name_numbers(curve.feature, curve.grid, ax)
     ax.set_ylabel(f"change ({unit_of(curve.scale)})")
     return ax
 
@@ -232,8 +237,7 @@ def draw_shape(shape: ShapeFunction, ax: Axes, *, colour: str = COLOURS[0], limi
         ax.hlines(places, *ends, color=colour, linewidth=5, alpha=0.3)
         ax.plot(own, places, "o", color=colour, markersize=5)
         ax.axvline(0, **zero)
-        ax.set_yticks(places, [f"{shortened(feature.format(x), 28)} ({n:,})" for x, n in zip(grid, shape.counts, strict=True)])
-        ax.set_ylim(len(grid) - 0.5, -0.5)
+        _name_levels(feature, grid, ax, shape.counts)
         ax.set_xlabel(adds)
         ax.set_xlim(limits)
         return ax
@@ -243,30 +247,17 @@ def draw_shape(shape: ShapeFunction, ax: Axes, *, colour: str = COLOURS[0], limi
     which, places = _beside(feature, grid)
     ax.vlines(places, *(end[which] for end in ends), color=colour, linewidth=5, alpha=0.3)
     ax.plot(places, own[which], "o", color=colour, markersize=5)
-    _name_special(feature, grid, ax)
     if np.isnan(grid).any():
         ax.axhline(own[np.isnan(grid)][0], color=colour, linewidth=1, linestyle=":")
     ax.axhline(0, **zero)
-    _name_axis(feature, ax)
+    _name_numbers(feature, grid, ax)
     ax.set_ylabel(adds)
     ax.set_ylim(limits)
     return ax
 
 
-def _name_axis(feature: Feature, ax: Axes) -> None:
-    """Name the axis of a number, and write dates as dates."""
-    ax.set_xlabel("date" if feature.date else feature.unit or "value")
-    if feature.date:
-        ax.locator_params(axis="x", nbins=4)
-        ax.xaxis.set_major_formatter(lambda day, _: feature.format(round(day)))
-
-
 def draw_pair(
-    pair: PairDependence,
-    ax: Axes,
-    *,
-    part: Literal["mean", "beyond"] = "mean",
-    limits: tuple[float, float] | None = None,
+    pair: PairDependence, ax: Axes, *, part: Literal["mean", "beyond"] = "mean", limits: tuple[float, float] | None = None
 ) -> Axes:
     """Draw the two-way partial dependence of one model, or what the pair adds beyond both columns alone, as a heat map.
 
@@ -308,11 +299,10 @@ def draw_permutation(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> 
         some = some.set_index("feature").loc[list(features)]
         y = np.arange(len(features)) + (i - (len(models) - 1) / 2) * 2 * DODGE
         colour, marker = looks[str(model)]
-        look: dict[str, Any] = {"color": colour, "markersize": 5}
         ax.hlines(y, some["low"], some["high"], color=colour, linewidth=1.6)
-        ax.plot(some["importance"], y, marker, label=str(model), **look)
+        ax.plot(some["importance"], y, marker, color=colour, markersize=5, label=str(model))
         if "together" in some and some["together"].notna().any():
-            ax.plot(some["together"], y, marker, label=f"{model}, with its copies", markerfacecolor="white", **look)
+            ax.plot(some["together"], y, marker, color=colour, label=f"{model}, with its copies", **HOLLOW)
     ax.axvline(0, color=GREY, linewidth=0.8)
     worse = WORSE[table["metric"].iloc[0]]
     return label_rows(ax, [shortened(labels[name]) for name in features], f"{worse} when the column is shuffled")

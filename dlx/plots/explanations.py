@@ -15,6 +15,7 @@ from dlx.plots.looks import (
     INK,
     UP,
     decimals_of_values,
+    heat_map,
     label_rows,
     method_looks,
     model_looks,
@@ -83,17 +84,8 @@ def draw_matrix(
 
     Shares are written as on the page, ".78".
     """
-    ax.imshow(np.clip(values, low, high), vmin=low, vmax=high, cmap="Blues", aspect="equal")
-    for i, j in np.ndindex(*values.shape):
-        dark = (values[i, j] - low) / max(high - low, 1e-12) > 0.6
-        text = rounded(float(values[i, j]), digits)
-        text = text.removeprefix("0") if of_shares else text
-        ax.text(j, i, text, ha="center", va="center", color="white" if dark else INK, fontsize=8)
-    ax.set_xticks(range(len(labels)), labels, rotation=35, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(labels)), labels)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    return ax
+    texts = [[rounded(float(value), digits).removeprefix("0" if of_shares else "") for value in line] for line in values]
+    return heat_map((values - low) / max(high - low, 1e-12), texts, labels, labels, ax)
 
 
 def draw_interactions(interactions: Interactions, features: Sequence[str], ax: Axes) -> Axes:

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+import numpy as np
+
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*", "h")  # of methods
 MODEL_COLOURS, MODEL_MARKERS = (*COLOURS[3:], *COLOURS[:3]), ("p", "<", ">", "d", "H", "8")  # no model looks like a method
 UP, DOWN, GREY, INK = "#b2332a", "#2166ac", "#8a8f98", "#1c2530"
 MORE = "OrRd"  # the darker, the more risk
+DARK = 0.6  # a share of a heat map from which on its number is white
 _VALUES: ContextVar[tuple[str, int] | None] = ContextVar("unit and decimals of the page's values", default=None)
 _MODELS: ContextVar[tuple[str, ...]] = ContextVar("models of the page", default=())
 
@@ -84,6 +87,18 @@ def label_rows(ax: Axes, labels: Sequence[str], words: str, *, grid: Literal["x"
     if grid is not None:
         ax.grid(axis=grid, color=GRID, linewidth=0.7)
         ax.set_axisbelow(True)
+    return ax
+
+
+def heat_map(shares: np.ndarray, texts: Sequence[Sequence[str]], rows: Sequence[str], columns: Sequence[str], ax: Axes) -> Axes:
+    """Draw shares [rows, columns] from pale (0) to dark blue (1), each with its text."""
+    ax.imshow(np.clip(shares, 0, 1), vmin=0, vmax=1, cmap="Blues", aspect="equal")
+    for i, j in np.ndindex(*shares.shape):
+        ax.text(j, i, texts[i][j], ha="center", va="center", color="white" if shares[i, j] > DARK else INK, fontsize=8)
+    ax.set_xticks(range(len(columns)), columns, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
     return ax
 
 

@@ -52,19 +52,12 @@ class Diagnostics:
     """Everything that was measured of the explanations; tables are empty where a quick run did not ask."""
 
     top: int  # columns of a person that count as the most important
-    distances: pd.DataFrame  # of each method to the ground truth
-    parity: pd.DataFrame  # of our kernels and the reference libraries
     replicates: list[Replicates]  # explanations of the first people of the panel, again
-    settings: pd.DataFrame  # agreement as the libraries come, and aligned
-    alignment: pd.DataFrame  # distances with settings aligned, each alone or in every combination
-    dependence: pd.DataFrame  # of the main model: how much lies elsewhere if told true to the data; none where nothing does
     disagreements: list[Disagreement]
     designs: dict[str, VarianceComponents]  # models by methods by training seeds
-    siblings: pd.DataFrame  # ROC AUC or R2 of every training seed; explanations are made again by those that are as good
-    faithfulness: pd.DataFrame
-    stability: pd.DataFrame
-    sanity: pd.DataFrame
+    parity: pd.DataFrame  # of our kernels and the reference libraries
     trust: pd.DataFrame  # a line a model and method
+    tables: dict[str, pd.DataFrame]  # all else, as the section on agreement has it
     _compared: dict[Pair, pd.DataFrame] = field(default_factory=dict)
 
     def of(self, model: Model, source: str) -> list[Replicates]:
@@ -114,26 +107,26 @@ def _measured(context: RunContext) -> Diagnostics:
     found = {name: [next(answers) for _ in some] for name, some in parts.items()}
     truths = {model.name: truth for model, truth in zip(models, found["ground_truths"], strict=True)}
     distances = _distances(context, checked, truths)
-    tables = {name: joined(one[name] for one in found["checks"]) for name in ("faithfulness", "stability", "sanity")}
+    checks = {name: joined(one[name] for one in found["checks"]) for name in ("faithfulness", "stability", "sanity")}
     noise = joined(noise_floor(some, k=context.top) for some in found["replicates"] if some.source == "seed")
-    known = {"distances": distances, "noise": noise} | {name: tables[name] for name in ("faithfulness", "sanity")}
+    known = {"distances": distances, "noise": noise, "faithfulness": checks["faithfulness"], "sanity": checks["sanity"]}
     evidence = {name: table if len(table) else None for name, table in known.items()}
     made = [made for model in models for made in _of(context, model)]
     disagreements = [one for some in found["disagreements"] for one in some]
-    return Diagnostics(
-        top=context.top,
-        replicates=found["replicates"],
-        settings=joined(ends for ends, _ in found["settings"]),
-        alignment=joined([*(alone for _, alone in found["settings"]), *(one.by_setting() for one in disagreements)]),
-        dependence=found["dependence"][0],
-        disagreements=disagreements,
-        designs={title: components for some in found["designs"] for title, components in some.items()},
-        siblings=scores,
-        distances=distances,
-        parity=found["parity"][0],
-        trust=trust(made, Evidence(compatibility=context.compatibility, **evidence)),
-        **tables,
-    )
+    by_setting = [*(alone for _, alone in found["settings"]), *(one.by_setting() for one in disagreements)]
+    tables = {
+        "training_seeds": scores,
+        "library_defaults": joined(ends for ends, _ in found["settings"]),
+        "dependence": found["dependence"][0],
+        "alignment": joined(by_setting),  # distances with settings aligned, each alone or in every combination
+        "distance_to_truth": distances,
+        "faithfulness": checks["faithfulness"],
+        "stability": checks["stability"],
+        "randomised_weights": checks["sanity"],
+    }
+    designs = {title: components for some in found["designs"] for title, components in some.items()}
+    trusted = trust(made, Evidence(compatibility=context.compatibility, **evidence))
+    return Diagnostics(context.top, found["replicates"], disagreements, designs, found["parity"][0], trusted, tables)
 
 
 def _ground_truth(context: RunContext, model: Model) -> Explanation:

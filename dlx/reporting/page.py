@@ -17,7 +17,7 @@ from dlx.plots import models_of_page
 from dlx.reporting.frame import opening, sign
 from dlx.reporting.glossary import glossary_data, glossary_lines, linked
 from dlx.reporting.prose import layout
-from dlx.reporting.sections import Links, Told, UnfinishedError, longest, names, tell
+from dlx.reporting.sections import Links, Told, UnfinishedError, longest_first, names, tell
 from dlx.workbench import IN_PAGE, PAGE_STYLE, STYLE, book, joined
 
 if TYPE_CHECKING:
@@ -69,9 +69,10 @@ def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[lis
         except BugError as fault:
             return fault
 
-    order = [*longest(sections), *(name for name in sections if name not in longest(sections))]
-    found = context.side_by_side([partial(attempt, name) for name in order], "Telling the sections", "sections")
-    tried = [found[order.index(name)] for name in sections]
+    order = longest_first(sections)
+    tasks = [partial(attempt, name) for name in order]
+    found = dict(zip(order, context.side_by_side(tasks, "Telling the sections", "sections"), strict=True))
+    tried = [found[name] for name in sections]
     faults = [one for one in tried if isinstance(one, BugError)]
     for fault in faults:
         context.narrator.say(str(fault))

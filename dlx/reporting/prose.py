@@ -183,8 +183,7 @@ def _as_text(value: float, style: str) -> str:
 
 def listed(parts: Sequence[Any]) -> Markup:
     """Return "a", "a and b" or "a, b and c"."""
-    shown = [_plain(part) for part in parts]
-    return Markup(" and ").join([Markup(", ").join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
+    return Markup(phrases.listed([str(_plain(part)) for part in parts]))
 
 
 def said(text: Any) -> Markup:

@@ -58,10 +58,7 @@ def _spread(feature: Feature, column: np.ndarray) -> dict[str, Any]:
         "high": float(known.max()),
         "middle": float(np.quantile(known, 0.5, method="nearest")),
         "edges": edges.tolist(),
-    } | {
-        "counts": counts.tolist(),
-        "beside": beside,
-    }
+    } | {"counts": counts.tolist(), "beside": beside}
 
 
 def _words(rules: ReasonRules, column: int, codes: np.ndarray) -> list[list[Any]]:

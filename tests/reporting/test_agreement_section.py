@@ -173,7 +173,8 @@ def test_where_columns_go_together_the_page_says_how_much_would_lie_elsewhere(co
     assert not len(_dependence(worlds.context(dataclasses.replace(case, rows=rows), same, people=8)))
     known = dict(context._known)
     del context._known["section agreement"]
-    context._known["diagnostics"] = dataclasses.replace(known["diagnostics"], dependence=table)
+    found = known["diagnostics"]
+    context._known["diagnostics"] = dataclasses.replace(found, tables=found.tables | {"dependence": table})
     with_it = told_of("agreement", context)
     context._known.update(known)
     assert "“age” and “amount” go together (r = 0.9" in words_of(with_it.page)

@@ -1,7 +1,7 @@
 """The sections of a page, a folder each; the folder is all that a section needs.
 
 ``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
-tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest`) and ``COVERS`` (what it answers of the checklists in
+tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest_first`) and ``COVERS`` (what it answers of the checklists in
 `dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the
 prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page.
 Where classes and a value share nothing, ``value.py`` measures a value and ``value.md.j2`` tells of it. In ``<name>/figures.py``
@@ -101,9 +101,9 @@ def names(parts: Sequence[str] = ("models", "explanations", "audit"), task: str 
     return sorted(asked, key=lambda name: (found[name].PLACE, name))
 
 
-def longest(sections: Sequence[str]) -> list[str]:
-    """Return those of some sections that take longest to tell: where sections are told side by side, they begin first."""
-    return [name for name in sections if getattr(_module(name, "measure"), "IS_LONG", False)]
+def longest_first(sections: Sequence[str]) -> list[str]:
+    """Return sections with those first that take longest to tell, the order in which to begin them side by side."""
+    return sorted(sections, key=lambda name: not getattr(_module(name, "measure"), "IS_LONG", False))
 
 
 def covers(name: str, task: str = "binary") -> tuple[str, ...]:
@@ -177,17 +177,11 @@ class _Page:
 
     @property
     def words(self) -> dict[str, Any]:
-        target, is_class = self.context.case.schema.target, self.context.case.several is not None
-        return {
-            **{"context": self.context, "case": self.context.case, "target": target, "m": self.measured},
-            **{
-                "words": WORDS_OF_A_CLASS if is_class else WORDS[target.scale],
-                "unit": unit_after(target),
-                "unit_of": plots.unit_of,
-            },
-            **{"line": self.tables.line, "lines": self.tables.lines, "fact": self.fact},
-            **{"figure": self.figure, "grid": self.grid, "fold": self.fold, "evidence": self.evidence},
-        }
+        case, tables, target = self.context.case, self.tables, self.context.case.schema.target
+        of_task = WORDS[target.scale] if case.several is None else WORDS_OF_A_CLASS
+        said: dict[str, Any] = {"context": self.context, "case": case, "target": target, "m": self.measured, "words": of_task}
+        said |= {"unit": unit_after(target), "unit_of": plots.unit_of, "line": tables.line, "lines": tables.lines}
+        return said | {name: getattr(self, name) for name in ("fact", "figure", "grid", "fold", "evidence")}
 
     def fact(self, name: str) -> Number:
         found: Number = self.tables.line(f"{self.name}_facts", name=name)["value"]

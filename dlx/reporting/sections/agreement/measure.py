@@ -22,15 +22,7 @@ from dlx.stats import LEVEL
 TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary", "regression")
 COVERS = ("convergence", "stability")
 TOP = "feature_agreement"
-ABOUT = [
-    "agreement",
-    "agreement_against_noise",
-    "library_defaults",
-    "noise_floors",
-    "faithfulness",
-    "stability",
-    "causes",
-]
+ABOUT = ["agreement", "agreement_against_noise", "library_defaults", "noise_floors", "faithfulness", "stability", "causes"]
 OWN = "the model's own"  # scale
 ROUNDING = 1e-6  # of the length of exact contributions
 BEYOND = {ALIKE: "alike", DIFFERENT: "apart", CHANCE: "apart"}  # findings that tell pairs apart, or not
@@ -49,25 +41,18 @@ def measure(context: RunContext) -> Measured:
         "agreement_of_models": compare(across).agreement(k) if len(across) > 1 else pd.DataFrame(),
         "agreement_against_noise": joined(found.against_noise(m, source) for m in context.models for source in SOURCES),
         "noise_floors": joined(noise_floor(some, k=k) for some in found.replicates),
-        "training_seeds": found.siblings,
-        "library_defaults": found.settings,
-        "dependence": found.dependence,
         "taken_away": pd.DataFrame(_taken_away(context)),
         "causes": joined(one.to_frame(seed=context.seed) for one in found.disagreements),
-        "alignment": found.alignment,
         "causes_by_person": joined(one.by_person() for one in found.disagreements),
         "components": joined(one.components(seed=context.seed).assign(design=title) for title, one in designs),
         "components_by_person": joined(one.by_person().assign(design=title) for title, one in designs),
         "distances": joined(one.distances(seed=context.seed).assign(design=title) for title, one in designs),
-        "distance_to_truth": found.distances,
         "trust": found.trust,
-        "faithfulness": found.faithfulness,
-        "stability": found.stability,
-        "randomised_weights": found.sanity,
+        **found.tables,
     }
     tables["agreement_lights"] = pd.DataFrame([_lights(context, model, found, tables) for model in context.models])
     tables["beyond_noise"] = _beyond_noise(tables["agreement_against_noise"])
-    tables["asked_alike"] = _asked_alike(found.settings)
+    tables["asked_alike"] = _asked_alike(tables["library_defaults"])
     tables["_metrics"] = pd.DataFrame([{"name": name, "label": metric.label} for name, metric in METRICS.items()])
     scale = OWN if context.case.schema.target.is_value else ""
     known = [method for method in explainers.with_library_defaults() if method not in explainers.apart()]
@@ -115,7 +100,8 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
     """
     believed, is_shown = found.believed(model), model in (context.main, context.other)
     line: dict[str, Any] = {"model": model.name, "is_shown": is_shown, "k": context.top}
-    agreed = _of(tables["agreement"], model, metric=TOP).dropna(subset="mean") if len(tables["agreement"]) else pd.DataFrame()
+    agreed = _of(tables["agreement"], model, metric=TOP)
+    agreed = agreed.dropna(subset="mean") if len(agreed) else agreed
     line |= {"pairs": len(agreed), "agreement": np.nan, "chance": np.nan, "least": np.nan, "most": np.nan}
     if len(agreed):
         low, high = (agreed.loc[place] for place in (agreed["mean"].idxmin(), agreed["mean"].idxmax()))
@@ -124,11 +110,9 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
         line |= {"most_method": high["method"], "most_other": high["other_method"]}
         shared = ("agreement", "chance", "least", "most")
         line |= {f"{name}_columns": line[name] * context.top for name in shared}
-    floors = _of(tables["noise_floors"], model, metric=TOP) if len(tables["noise_floors"]) else pd.DataFrame()
-    floors = floors[floors["method"].isin(believed)] if len(floors) else floors
     for source in ("seed", "background"):
-        kept = floors.loc[floors["source"] == source, "mean"] if len(floors) else floors
-        line["stability"] = float(kept.mean()) if len(kept) else line.get("stability", np.nan)
+        kept = _of(tables["noise_floors"], model, metric=TOP, source=source, method=believed)
+        line["stability"] = float(kept["mean"].mean()) if len(kept) else line.get("stability", np.nan)
     errors = _of(tables["distance_to_truth"], model, measure="relative_error").dropna(subset="median").sort_values("median")
     line |= {"distance": np.nan, "closest": "", "furthest": "", "truth_error": 0.0}
     line |= {"closest_distance": np.nan, "furthest_distance": np.nan}
@@ -136,7 +120,7 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
         line |= {"closest": errors["method"].iloc[0], "furthest": errors["method"].iloc[-1]}
         near, far = errors["median"].where(errors["median"] > ROUNDING, 0.0).iloc[[0, -1]]
         line |= {"closest_distance": near, "furthest_distance": far, "truth_error": errors["truth_error"].iloc[0]}
-        mine = errors[errors["method"].isin(believed)]
+        mine = _of(errors, model, method=believed)
         aims = mine[mine["is_shapley"].astype(bool)]
         line["distance"] = (aims if len(aims) else mine)["median"].max()
     standing = _of(found.trust, model)["standing"]
@@ -174,8 +158,8 @@ def _default(method: str, scale: str) -> dict[str, Any]:
     return line | {"unit": "slopes of the surrogate" if "unit" in come.options else "contributions"}
 
 
-def _of(table: pd.DataFrame, model: Model, **where: str) -> pd.DataFrame:
-    found = table[table["model"] == model.name]
-    for column, value in where.items():
-        found = found[found[column] == value]
-    return found
+def _of(table: pd.DataFrame, model: Model, **where: str | list[str]) -> pd.DataFrame:
+    """Return the lines about a model whose columns have a value, or one of some; none of a table without lines."""
+    for column, value in {"model": model.name, **where}.items():
+        table = table[table[column].isin(value if isinstance(value, list) else [value])] if len(table) else table
+    return table

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dlx.background import sample
+from dlx.comparison import importance
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.effects.accumulated import AccumulatedEffects, accumulated_local_effects
@@ -72,8 +73,9 @@ def measure(context: RunContext) -> Measured:
     features = [names[i] for i in by_share(explained)[:PAIRED]] if explained else list(names[:PAIRED])
     top = [names[i] for i in by_share(everything)[:IN_FIGURE]] if everything else features
     about = About(shown, sample(context.case.test, LOCAL_PEOPLE, seed=context.seed), top)
-    tables = {"importance": joined([context.importance(model) for model in context.models if context.methods_of(model)])}
-    tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if context.methods_of(model)])}
+    told = [model for model in context.models if context.methods_of(model)]
+    tables = {"importance": joined(importance(one) for model in told for one in context.shown_of(model))}
+    tables |= {"most_important": pd.DataFrame([_most(context, model) for model in shown if model in told])}
     _curves(context, about, features[:SHOWN])
     tables |= _shuffled(context, about) | _pairs(context, about, features)
     facts = {"certain": LEVEL, "panel": len(context.panel), "people": len(context.people), "local": len(about.local)}

@@ -56,8 +56,7 @@ def measure(context: RunContext) -> Measured:
         "person_reasons": pd.DataFrame(told_reasons),
         "panel_reasons": pd.DataFrame(panel_reasons),
         "contributions": pd.concat(
-            [one.to_frame() for one in (*context.explanations.values(), *context.brought)],
-            ignore_index=True,
+            [one.to_frame() for one in (*context.explanations.values(), *context.brought)], ignore_index=True
         ),
         "consensus": pd.DataFrame([line for model in _two(context) for line in _consensus_lines(context, model)]),
         "_contributions": _contributions(context.featured, explained),
