@@ -39,6 +39,7 @@ from dlx.plots.looks import (
     MARKERS,
     UP,
     decimals_of_values,
+    method_label,
     method_looks,
     model_looks,
     models_of_page,
@@ -49,15 +50,12 @@ from dlx.plots.looks import (
     values_of_page,
 )
 
-__all__ = ["COLOURS", "DOWN", "GREY", "INK", "MARKERS", "UP"]
-__all__ += ["decimals_of_values", "method_looks", "model_looks", "models_of_page", "percent_axis", "shortened", "style"]
-__all__ += ["unit_of", "values_of_page"]
-__all__ += ["draw_before_after", "draw_calibration", "draw_column_shifts", "draw_confusion", "draw_decision_curve"]
-__all__ += ["draw_detections", "draw_gap"]
-__all__ += ["draw_group_rates", "draw_losses", "draw_off_manifold", "draw_predictions", "draw_pushes", "draw_reason_stability"]
-__all__ += ["draw_reasons_given", "draw_recourse", "draw_slices"]
-__all__ += ["draw_errors_by_prediction", "draw_predicted"]
-__all__ += ["draw_centred_curves", "draw_effects", "draw_pair", "draw_permutation", "draw_shape"]
-__all__ += ["draw_causes", "draw_components", "draw_distances", "draw_noise", "draw_sanity"]
-__all__ += ["draw_beeswarm", "draw_contrast", "draw_contributions", "draw_importance", "draw_interactions", "draw_matrix"]
-__all__ += ["draw_waterfall"]
+__all__ = ["COLOURS", "DOWN", "GREY", "INK", "MARKERS", "UP", "decimals_of_values", "method_label", "method_looks"]
+__all__ += ["model_looks", "models_of_page", "percent_axis", "shortened", "style", "unit_of", "values_of_page"]
+__all__ += ["draw_beeswarm", "draw_before_after", "draw_calibration", "draw_causes", "draw_centred_curves"]
+__all__ += ["draw_column_shifts", "draw_components", "draw_confusion", "draw_contrast", "draw_contributions"]
+__all__ += ["draw_decision_curve", "draw_detections", "draw_distances", "draw_effects", "draw_errors_by_prediction"]
+__all__ += ["draw_gap", "draw_group_rates", "draw_importance", "draw_interactions", "draw_losses", "draw_matrix"]
+__all__ += ["draw_noise", "draw_off_manifold", "draw_pair", "draw_permutation", "draw_predicted", "draw_predictions"]
+__all__ += ["draw_pushes", "draw_reason_stability", "draw_reasons_given", "draw_recourse", "draw_sanity", "draw_shape"]
+__all__ += ["draw_slices", "draw_waterfall"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from dlx.plots.looks import DOWN, GREY, INK, UP, label_rows, method_looks, percent_axis, signed, unit_of
+from dlx.plots.looks import DOWN, GREY, INK, UP, label_rows, method_label, method_looks, percent_axis, signed, unit_of
 from dlx.rounding import rounded
 
 if TYPE_CHECKING:
@@ -88,13 +88,13 @@ def draw_components(table: pd.DataFrame, people: pd.DataFrame, ax: Axes, *, seed
     return label_rows(ax, labels, f"standard deviation of the contributions ({unit_of(table['scale'].iloc[0])})")
 
 
-def draw_sanity(table: pd.DataFrame, labels: dict[str, str], ax: Axes) -> Axes:
+def draw_sanity(table: pd.DataFrame, ax: Axes) -> Axes:
     """Draw how far explanations still agree with a net's own as its layers are randomised (`sanity_check`), a line a method."""
     looks = method_looks(list(map(str, table["method"].unique())))
     for method, some in table.groupby("method", sort=False):
         x, y = np.r_[0, some["layers_random"]], np.r_[1.0, some["feature_agreement"]]
         colour, marker = looks[str(method)]
-        ax.plot(x, y, marker + "-", color=colour, markersize=4.5, linewidth=1.4, label=labels[str(method)])
+        ax.plot(x, y, marker + "-", color=colour, markersize=4.5, linewidth=1.4, label=method_label(str(method)))
     ax.axhline(table["chance"].iloc[0], color=GREY, linestyle=":", linewidth=1, label="by chance")
     ax.set_ylim(0, 1.03)
     ax.set_xticks(range(int(table["layers_random"].max()) + 1))

@@ -17,6 +17,7 @@ from dlx.plots.looks import (
     decimals_of_values,
     heat_map,
     label_rows,
+    method_label,
     method_looks,
     model_looks,
     shortened,
@@ -49,7 +50,7 @@ def draw_importance(table: pd.DataFrame, features: Sequence[str], ax: Axes) -> A
         y = some["feature"].map(places).to_numpy(dtype=float) + offset
         colour, marker = looks[str(method)]
         ax.hlines(y, 0, some["importance"], color=colour, alpha=0.35, linewidth=1.2)
-        ax.plot(some["importance"], y, marker, color=colour, markersize=4.5, label=str(method))
+        ax.plot(some["importance"], y, marker, color=colour, markersize=4.5, label=method_label(str(method)))
     ax.set_xlim(left=0)
     words = f"mean size of the contribution ({unit_of(table['scale'].iloc[0])})"
     return label_rows(ax, [shortened(labels[name]) for name in features], words)

@@ -151,6 +151,13 @@ def method_looks(names: Sequence[str]) -> dict[str, Look]:
     return _looks(names, explainers.names(), COLOURS, MARKERS)
 
 
+def method_label(method: str) -> str:
+    """Return the name of a method that people read; that of another tool as it was brought in."""
+    from dlx import explainers
+
+    return str(explainers.method(method).LABEL) if method in explainers.names() else method
+
+
 def _looks(names: Sequence[str], known: Sequence[str], colours: Sequence[str], markers: Sequence[str]) -> dict[str, Look]:
     places = {name: known.index(name) for name in names if name in known}
     free = (place for place in itertools.count() if place not in set(places.values()))

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.reporting.phrases import method_label
-
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
@@ -48,7 +46,6 @@ def panels(
     columns: int = 1,
     heights: Sequence[float] | None = None,
     legend_columns: int = 0,
-    methods: bool = False,
     title_size: float = 10,
     **shared: Any,
 ) -> Canvas:
@@ -62,8 +59,6 @@ def panels(
         Width and height of a panel, and what the whole needs beside, in inches.
     heights : sequence of float, optional
         Of each line, where they differ.
-    methods : bool
-        Whether the legend is of methods.
     shared : bool or str
         ``sharex`` and ``sharey``, as of `canvas_of`.
     """
@@ -76,17 +71,17 @@ def panels(
         if title:
             ax.set_title(title, fontsize=title_size)
     if legend_columns:
-        legend(canvas, axes, methods=methods, columns=legend_columns)
+        legend(canvas, axes, columns=legend_columns)
     return canvas
 
 
-def legend(canvas: Canvas, axes: np.ndarray, *, methods: bool = False, columns: int = 7) -> None:
-    """Draw one legend for all axes below them; where it is of methods, their labels are those that people read."""
+def legend(canvas: Canvas, axes: np.ndarray, *, columns: int = 7) -> None:
+    """Draw one legend for all axes below them."""
     handles: dict[str, Any] = {}
     for ax in axes.flat:
         handles |= {label: handle for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    labels, columns = [method_label(label) if methods else label for label in handles], min(columns, len(handles))
-    canvas.legend(list(handles.values()), labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+    shown, columns = (list(handles.values()), list(handles)), min(columns, len(handles))
+    canvas.legend(*shown, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def _broke_titles(canvas: Canvas) -> bool:

@@ -38,8 +38,8 @@ from dlx.comparison import (
 from dlx.context import Pair, RunContext, counting
 from dlx.explanation import Explanation
 from dlx.model import Model, NeuralModel
+from dlx.plots import method_label
 from dlx.redundancy import CORRELATED, copies
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import joined
 
 PARITY_PEOPLE = 5

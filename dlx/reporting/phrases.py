@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from dlx import explainers
 from dlx.plots import decimals_of_values
 from dlx.rounding import decimals_of, in_percent, rounded, side_true
 from dlx.schema import Target
@@ -85,11 +84,6 @@ def percent(share: float, line: float | None = None) -> str:
         return side_true(100 * share, 100 * line, decimals_of(share), strict=True).removesuffix(".0") + " %"
     digits = in_percent(share, 1 if share < 0.1 else 0)
     return digits.removesuffix(".0") + " %"
-
-
-def method_label(method: str) -> str:
-    """Return the name of a method that people read; that of another tool as it was brought in."""
-    return str(explainers.method(method).LABEL) if method in explainers.names() else method
 
 
 def spaced(text: str) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from dlx.plots import method_label
 from dlx.reporting import phrases
 from dlx.rounding import percent_beside, threshold_in_percent
 
@@ -122,7 +123,7 @@ def environment() -> Environment:
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
     made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital, "within": phrases.within}
-    made.filters |= {"method": phrases.method_label, "article": phrases.article}
+    made.filters |= {"method": method_label, "article": phrases.article}
     return made
 
 
@@ -172,7 +173,7 @@ def cell(line: Line, spec: str) -> str:
     else:
         value = line[names[0]]
         text = str(value) if isinstance(value, str) or not style else _as_text(value, style)
-        text = phrases.method_label(value) if style == "method" else text
+        text = method_label(value) if style == "method" else text
     text = text.replace(" %", "\u00a0%") or "–"
     return f"{text}\u00a0●" if flag and line[flag] else text
 

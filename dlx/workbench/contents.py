@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
@@ -21,11 +20,11 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale
-from dlx.plots.looks import MODEL_COLOURS
+from dlx.plots.looks import MODEL_COLOURS, method_label
 from dlx.schema import Target
 from dlx.threads import one_thread
 from dlx.workbench.columns import columns_of
-from dlx.workbench.writing import CannotBeWritten, written
+from dlx.workbench.writing import CannotBeWritten, packed, written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,12 +186,6 @@ def _common(context: RunContext, people: Dataset, background: Dataset) -> dict[s
     }
 
 
-def packed(array: Any, dtype: Any) -> dict[str, Any]:
-    """Return an array as JSON holds it: its type, its shape, and its bytes in base64, little-endian."""
-    kept = np.ascontiguousarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
-    return {"dtype": kept.dtype.str[1:], "shape": list(kept.shape), "data": base64.b64encode(kept.tobytes()).decode()}
-
-
 def _people(context: RunContext) -> Dataset:
     """Return whose rows are in a book: the explained people first."""
     whom = context.people_in_page
@@ -245,8 +238,7 @@ def _explanation(one: Explanation, people: Dataset) -> dict[str, Any]:
     kept = [i for i, name in enumerate(one.index.tolist()) if name in place and i not in one.failures]
     values = one.values[kept]
     unit = float(np.abs(values).max(initial=0)) / SHORT or 1.0
-    label = explainers.method(one.method).LABEL if one.method in explainers.names() else one.method
-    said = {"model": one.model, "method": one.method, "label": label, "scale": one.scale, "unit": unit}
+    said = {"model": one.model, "method": one.method, "label": method_label(one.method), "scale": one.scale, "unit": unit}
     said |= {"is_shapley": one.method in explainers.names() and bool(explainers.method(one.method).IS_SHAPLEY)}
     said |= {"of": packed([place[one.index[i]] for i in kept], np.int32), "base": packed(one.base_values[kept], np.float32)}
     return said | {"values": packed(np.round(values / unit), np.int16)}
@@ -285,7 +277,7 @@ def aligned_distances(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         means = lines.pivot(index="aligned", columns="measure", values="mean")
         if means.isna().any(axis=None):
             continue
-        labels = [explainers.method(method).LABEL for method in methods]
+        labels = [method_label(method) for method in methods]
         pair = {"model": model, "labels": labels, "switches": names.split(), "k": int(lines["k"].iloc[0])}
         ends = {"placed": "placed differently", "top": "top differs"}
         distances = {name: means[measure].round(4).tolist() for name, measure in ends.items()}

@@ -54,13 +54,17 @@ def written(model: Model) -> Written:
     return said | {"kind": "linear", "net": {"width": model.encoder.width, "precision": "float32", "steps": [linear]}}
 
 
+def packed(array: Any, dtype: Any) -> Written:
+    """Return an array as JSON holds it: its type, its shape, and its bytes in base64, little-endian."""
+    kept = np.ascontiguousarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
+    return {"dtype": kept.dtype.str[1:], "shape": list(np.shape(array)), "data": base64.b64encode(kept.tobytes()).decode()}
+
+
 def _array(numbers: Any, kind: Any = np.float64) -> Written:
-    """Return numbers as base64 of a dtype, of float64 as float32 where that holds them exactly; little-endian."""
+    """Return numbers packed, float64 as float32 where that holds them exactly."""
     array = np.asarray(numbers, dtype=kind)
-    if array.dtype == np.float64 and (array.astype(np.float32) == array).all():
-        array = array.astype(np.float32)
-    text = base64.b64encode(np.ascontiguousarray(array.astype(array.dtype.newbyteorder("<"))).tobytes())
-    return {"dtype": f"{array.dtype.kind}{array.dtype.itemsize}", "shape": list(array.shape), "data": text.decode()}
+    is_short = array.dtype == np.float64 and (array.astype(np.float32) == array).all()
+    return packed(array, np.float32 if is_short else kind)
 
 
 def _held(weight: torch.Tensor) -> Written:

@@ -259,7 +259,7 @@ DRAWN = {  # how to draw each, and what must be written on it
         lambda ax: plots.draw_off_manifold(UNREAL, ax),
         ["unseen <rows>", "LIME", "share of what is evaluated that could not be a real person"],
     ),
-    "sanity": (lambda ax: plots.draw_sanity(SANITY, {"a": "<A>"}, ax), ["layers made random, from the last"]),
+    "sanity": (lambda ax: plots.draw_sanity(SANITY, ax), ["layers made random, from the last"]),
     "calibration": (
         lambda ax: plots.draw_calibration(CURVE, ax, upper=0.9, mended=CURVE),
         ["observed share of events"],
@@ -394,8 +394,8 @@ def test_interactions_print_their_strength_with_digits_that_tell(ax, size, digit
 def test_importance_puts_a_marker_at_each_mean_size(ax):
     plots.draw_importance(IMPORTANCE, NAMES, ax)
     drawn = {line.get_label(): line for line in ax.lines}
-    assert list(drawn) == ["lime", "shap"]
-    for method, line in drawn.items():
+    assert list(drawn) == ["LIME", "shap"]
+    for method, line in zip(["lime", "shap"], drawn.values(), strict=True):
         sizes = np.abs(explanation(method).values).mean(axis=0)
         found = {NAMES[round(y)]: x for x, y in zip(*line.get_data(), strict=True)}
         assert found == pytest.approx({name: sizes[SCHEMA.position(name)] for name in NAMES})
@@ -520,7 +520,7 @@ def test_a_negative_component_is_drawn_as_nothing(ax):
 
 
 def test_an_untouched_net_agrees_with_itself(ax):
-    plots.draw_sanity(SANITY, {"a": "A"}, ax)
+    plots.draw_sanity(SANITY, ax)
     assert ax.lines[0].get_xydata().tolist() == [[0, 1], [1, 0.6], [2, 0.3]]
 
 

@@ -1,14 +1,6 @@
 // Arrays as dlx.workbench.writing writes them, {dtype, shape, data}: base64 of little-endian numbers.
 
-const ARRAY_KINDS = {
-  f4: Float32Array,
-  f8: Float64Array,
-  i1: Int8Array,
-  i2: Int16Array,
-  i4: Int32Array,
-  u1: Uint8Array,
-  u4: Uint32Array,
-};
+const ARRAY_KINDS = { f4: Float32Array, f8: Float64Array, i1: Int8Array, i2: Int16Array, i4: Int32Array, u1: Uint8Array, u4: Uint32Array };
 
 /** Return a written array as a typed array, flat. */
 export function readArray(written) {

@@ -1,19 +1,11 @@
 // What the page holds, opened: arrays from base64, columns that can say their values, people with their predictions.
 
+import { readArray } from "../engine/arrays.js";
 import { digits, percent } from "./dom.js";
-
-const TYPES = { f4: Float32Array, f8: Float64Array, i4: Int32Array, i2: Int16Array, u1: Uint8Array };
-
-export function unpacked({ dtype, data }) {
-  const text = atob(data);
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i += 1) bytes[i] = text.charCodeAt(i);
-  return new TYPES[dtype](bytes.buffer);
-}
 
 function rowsOf(packed) {
   const [count, width] = packed.shape;
-  const all = unpacked(packed);
+  const all = readArray(packed);
   return Array.from({ length: count }, (_, i) => all.subarray(i * width, (i + 1) * width));
 }
 
@@ -28,18 +20,18 @@ function manner(target, predictions) {
 }
 
 export function openBook(held) {
-  const predictions = new Map(held.models.map((one) => [one.name, unpacked(one.predictions)]));
+  const predictions = new Map(held.models.map((one) => [one.name, readArray(one.predictions)]));
   const columns = held.columns.map((column, place) => ({ ...column, place }));
   const rows = rowsOf(held.people.rows);
-  const outcomes = held.outcomes ? unpacked(held.outcomes) : null;
-  const weights = held.people.weights && unpacked(held.people.weights);
+  const outcomes = held.outcomes ? readArray(held.outcomes) : null;
+  const weights = held.people.weights && readArray(held.people.weights);
   const explanations = held.explanations.map((one) => {
-    const of = unpacked(one.of);
-    const values = unpacked(one.values);
+    const of = readArray(one.of);
+    const values = readArray(one.values);
     const width = columns.length;
     return {
       ...one,
-      base: unpacked(one.base),
+      base: readArray(one.base),
       place: new Map(Array.from(of, (person, i) => [person, i])),
       valuesAt: (i) => Float64Array.from(values.subarray(i * width, (i + 1) * width), (value) => value * one.unit),
     };
@@ -54,7 +46,7 @@ export function openBook(held) {
     background: rowsOf(held.background),
     weightOf: weights ? (i) => weights[i] : () => 1,
     byWeights: weights ? ", by their weights" : "",
-    people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: unpacked(one.of) })) },
+    people: { ...held.people, rows, outcomes, groups: held.people.groups.map((one) => ({ ...one, of: readArray(one.of) })) },
   };
 }
 

@@ -51,7 +51,7 @@ export function choice(label, options, chosen, change) {
   return h("label", { class: "choice" }, h("span", {}, label), select);
 }
 
-export function minus(text) {
+function minus(text) {
   return text.replace("-", "−");
 }
 

@@ -1,6 +1,6 @@
 // The workbench in a page's own file: filled when the fold around it is opened, or a link leads to somebody.
 
-import { openClasses } from "./classes.js";
+import { openClasses } from "./workbench.js";
 import { answersHere } from "./here.js";
 import { work } from "./worker.js";
 

@@ -1,6 +1,6 @@
 // The line between decisions: a threshold of the risk, or, of a value, the range into which people want to be predicted.
 
-import { digits, percent } from "./dom.js";
+import { digits, h, percent } from "./dom.js";
 
 /**
  * Return what follows from where the line is now: {isFlagged(answer), happened(outcome), isWrong(answer, outcome), flagged,
@@ -32,7 +32,7 @@ export function endsOf(range) {
 }
 
 /** Return in words what is inside of a range, and what outside. */
-export function rangeWords(book, range) {
+function rangeWords(book, range) {
   const [low, high] = endsOf(range);
   const number = (value) => digits(value, book.decimals);
   const told = (words) => `${words} ${book.target.unit}`.trim();
@@ -40,4 +40,23 @@ export function rangeWords(book, range) {
   if (high === Infinity) return { inside: told(`from ${number(low)} on`), outside: told(`below ${number(low)}`) };
   const words = `${number(low)} to ${number(high)}`;
   return { inside: told(`within ${words}`), outside: told(`outside ${words}`) };
+}
+
+/** Return the two ends of the range, to be changed. */
+export function rangePanel(book, state) {
+  const { range } = state.get();
+  const own = book.target.range;
+  const ends = endsOf(range);
+  const field = (which, words) => {
+    const input = h("input", { type: "number", id: `workbench-${which ? "to" : "from"}`, step: "any", value: Number.isFinite(ends[which]) ? ends[which] : "", "aria-label": words, placeholder: "open" });
+    input.addEventListener("change", () => {
+      const texts = range.split(":").map((text, i) => (i === which ? input.value : text));
+      const [low, high] = endsOf(texts.join(":"));
+      input.setCustomValidity(low <= high && (texts[0] || texts[1]) ? "" : "a range goes up, and has one end at least");
+      if (input.reportValidity()) state.set({ range: texts.join(":") });
+    });
+    return input;
+  };
+  const back = range === own ? null : h("button", { type: "button", onclick: () => state.set({ range: own }) }, `back to ${rangeWords(book, own).inside}`);
+  return [h("p", {}, "From ", field(0, "From"), " to ", field(1, "To"), ` ${book.target.unit} `, back)];
 }

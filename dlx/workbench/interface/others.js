@@ -1,4 +1,5 @@
-// The person beside others: whom they are compared with, the nearest with the other decision, somebody typical.
+// The person beside others: whom they are compared with, the nearest with the other decision, somebody typical; and beside
+// themselves, changed.
 
 import { capital, choice, h, signed } from "./dom.js";
 import { valueWords } from "./book.js";
@@ -7,6 +8,7 @@ import { gower } from "./seen.js";
 const MOST = 100; // people of a background
 const NEAREST = 3;
 const NEAR_LINE = 20; // people about whom a decision is closest
+const LINES = 12; // columns before and after
 
 /** Return whom contributions are measured against: {words, count, rows} by a key; rows are null for the background of the page. */
 export function backgrounds(bench, view, listed, cohorts) {
@@ -85,4 +87,19 @@ export function whereModelsDiffer({ book }, view) {
 /** A row of usual values: the median, the commonest level. */
 export function typicalRow(columns) {
   return Float64Array.from(columns, (column) => (column.kind === "categorical" ? column.counts.indexOf(Math.max(...column.counts)) : column.middle));
+}
+
+/** Return the table of what moved: both answers of a method on the same scale, against the same people. */
+export function beforeAndAfter(columns, view, before, after) {
+  const number = (value) => (after.scale === "probability" ? signed(100 * value, 1) : signed(value));
+  const isMoved = (i) => !Object.is(view.row[i], view.original[i]);
+  const by = (i) => Math.abs(after.values[i] - before.values[i]);
+  const order = columns.map(({ place }) => place).sort((a, b) => Number(isMoved(b)) - Number(isMoved(a)) || by(b) - by(a));
+  const lines = order.slice(0, LINES).map((i) => {
+    const values = isMoved(i) ? [h("s", {}, valueWords(columns[i], view.original[i])), ` ${valueWords(columns[i], view.row[i])}`] : [valueWords(columns[i], view.row[i])];
+    return h("tr", { class: isMoved(i) ? "moved" : null }, h("th", { scope: "row" }, columns[i].label, h("span", { class: "value" }, values)), h("td", {}, number(before.values[i])), h("td", {}, number(after.values[i])), h("td", {}, number(after.values[i] - before.values[i])));
+  });
+  const heads = ["Column", "Before", "After", "Moved by"].map((words) => h("th", { scope: "col" }, words));
+  const last = h("tr", {}, h("th", { scope: "row" }, "Prediction"), h("td", {}, number(before.output)), h("td", {}, number(after.output)), h("td", {}, number(after.output - before.output)));
+  return h("table", { class: "before-after" }, h("caption", {}, `What each column adds by ${after.label}, before and after`), h("thead", {}, h("tr", {}, heads)), h("tbody", {}, lines, last));
 }

@@ -1,6 +1,6 @@
 // One person: what the models say, the reasons that may be given, why, and the ways out.
 
-import { capital, choice, digits, h, percent, signed } from "./dom.js";
+import { capital, choice, digits, h, percent } from "./dom.js";
 import { methodsOnOneAxis, orderOf, riskBars, waterfall } from "./charts.js";
 import { alignmentPart } from "./alignment.js";
 import { saysOfContributions, saysOfMethods, saysOfRisks, unitsOf } from "./learn_words.js";

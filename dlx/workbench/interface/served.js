@@ -1,7 +1,7 @@
 // The workbench on a page that a server sent.
 
 import { answersThere, fetched } from "./there.js";
-import { openClasses } from "./classes.js";
+import { openClasses } from "./workbench.js";
 
 async function start() {
   const held = await fetched("book");

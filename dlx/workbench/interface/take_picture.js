@@ -22,7 +22,7 @@ export function offerPictures(root, nameOf) {
 }
 
 /** Return an element as the text of an SVG file: what it looks like now, on white paper. */
-export function asPicture(element) {
+function asPicture(element) {
   element.classList.add("on-paper");
   try {
     const box = element.getBoundingClientRect();

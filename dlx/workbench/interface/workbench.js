@@ -8,18 +8,16 @@ import { changePanel } from "./change.js";
 import { cohortPanel, cohortsNow } from "./cohorts.js";
 import { consequences } from "./crowd.js";
 import { partWords } from "./errors.js";
-import { endsOf, lineAt } from "./line.js";
-import { rangePanel } from "./ranges.js";
+import { endsOf, lineAt, rangePanel } from "./line.js";
 import { learnPart } from "./learn.js";
-import { printSheet } from "./take_sheet.js";
 import { offerPictures } from "./take_picture.js";
 import { explainTerms } from "./terms.js";
-import { takeAlong } from "./letter.js";
+import { printSheet, takeAlong } from "./take_along.js";
 import { alignmentPart } from "./alignment.js";
-import { againstChoice, backgrounds, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
-import { beforeAndAfter } from "./beside.js";
+import { againstChoice, backgrounds, beforeAndAfter, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
 import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waitingFor, waysOf, waysOut, withRows } from "./person.js";
 import { unlikeAnybody } from "./seen.js";
+import { openBook } from "./book.js";
 
 const SECONDS = 1; // after which contributions are sharp enough
 const UNSEEN = { ...NO_FILTER, sort: "listed", method: "", unit: "", against: "", possible: "", tree: "" };
@@ -40,7 +38,7 @@ function latest(keyOf, make) {
  * Open the workbench in its place on the page: of a book, by what answers. Of several classes it is told of one, and `pick`
  * opens it of another. Returns how to close it.
  */
-export function openWorkbench(place, book, answers, classes, pick) {
+function openWorkbench(place, book, answers, classes, pick) {
   const { people, target, everybody } = book;
   const bench = { book, answers };
   const opened = { ...UNSEEN, class: classes?.told ?? "", person: people.names[0], model: book.main, threshold: target.threshold, range: target.range };
@@ -349,4 +347,23 @@ export function openWorkbench(place, book, answers, classes, pick) {
   follow();
   place.dataset.ready = "yes";
   return () => (closing.abort(), stop(), stopBefore(), stopWays());
+}
+
+/**
+ * Open the workbench of the class that a link names, or of the one that the page tells of.
+ *
+ * `held` is what is shared; `bookOf(name)` gives what is of a class, a promise or not; `answersFor(book)` what answers.
+ */
+export function openClasses(place, held, bookOf, answersFor) {
+  const { classes } = held;
+  let close = () => {};
+  const open = async (name) => {
+    const book = openBook({ ...held, ...(await bookOf(name)) });
+    close();
+    const answers = answersFor(book);
+    const closeThis = openWorkbench(place, book, answers, classes && { ...classes, now: name }, open);
+    close = () => (closeThis(), answers.close());
+  };
+  const asked = new URLSearchParams(location.hash.slice(1)).get("class");
+  return open(classes?.names.includes(asked) ? asked : classes?.told);
 }

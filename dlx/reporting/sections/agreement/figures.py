@@ -10,8 +10,8 @@ import numpy as np
 
 from dlx import plots
 from dlx.context import RunContext
+from dlx.plots import method_label
 from dlx.reporting.canvas import panels
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
 
 if TYPE_CHECKING:
@@ -110,10 +110,9 @@ def components(measured: Measured, context: RunContext) -> Canvas:
 def randomised_weights(measured: Measured, context: RunContext) -> Canvas:
     """Return how explanations lose their resemblance as a net's layers are randomised, a panel a net."""
     table, parts = measured.tables["randomised_weights"], []
-    labels = {method: method_label(method) for method in table["method"]}
     for model in context.models:
         if len(some := table[table["model"] == model.name]):
-            parts.append((model.name, partial(plots.draw_sanity, some, labels)))
+            parts.append((model.name, partial(plots.draw_sanity, some)))
     canvas = panels(parts, size=(4.9, 3.4), columns=len(parts), sharey=True, legend_columns=7)
     for ax in canvas.axes:
         ax.label_outer()

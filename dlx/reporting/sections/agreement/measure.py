@@ -14,8 +14,8 @@ from dlx.comparison.noise import ALIKE, CHANCE, DIFFERENT, SOURCES
 from dlx.context import RunContext
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.plots import method_label
 from dlx.reporting.diagnostics import Diagnostics, diagnosed
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from dlx import plots
 from dlx.context import RunContext
+from dlx.plots import method_label
 from dlx.reporting.canvas import panels
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import numpy as np
 from dlx import explainers, plots
 from dlx.context import RunContext
 from dlx.model import Model
+from dlx.plots import method_label
 from dlx.reporting.canvas import canvas_of, panels
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def _importance(measured: Measured, context: RunContext, models: Sequence[Model]
     shown = [model.name for model in models if context.methods_of(model)]
     parts = [(name, partial(plots.draw_importance, table[table["model"] == name], top)) for name in shown]
     size = (3.5, 0.29 * len(top) + 1.1)
-    return panels(parts, size=size, room=(1.6, 0.4), columns=3, sharey=True, legend_columns=7, methods=True)
+    return panels(parts, size=size, room=(1.6, 0.4), columns=3, sharey=True, legend_columns=7)
 
 
 def contributions(measured: Measured, context: RunContext) -> Canvas:

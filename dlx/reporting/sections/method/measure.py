@@ -12,8 +12,9 @@ from dlx import explainers
 from dlx.context import USUAL_COLUMNS, RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
+from dlx.plots import method_label
 from dlx.reporting.diagnostics import diagnosed
-from dlx.reporting.phrases import method_label, spaced
+from dlx.reporting.phrases import spaced
 from dlx.reporting.sections import Measured
 
 VALUE = ("mean", "least", "most")

@@ -9,8 +9,8 @@ import numpy as np
 
 from dlx import plots
 from dlx.context import RunContext
+from dlx.plots import method_label
 from dlx.reporting.canvas import panels
-from dlx.reporting.phrases import method_label
 from dlx.reporting.sections import Measured
 from dlx.reporting.sections.person.measure import by_share, shapley
 

@@ -17,8 +17,9 @@ from dlx.context import Featured, RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
+from dlx.plots import method_label
 from dlx.reporting.diagnostics import diagnosed
-from dlx.reporting.phrases import method_label, says
+from dlx.reporting.phrases import says
 from dlx.reporting.sections import Measured
 
 TITLE, PLACE, TASKS = "One person", 40, ("binary", "regression")
