@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -51,7 +52,7 @@ class Job:
         key = "none" if people is None else name_of(self.model, people, background=self.background, **self.asked)
         if refused:  # what is told of them is made again, too, where they are others
             key += f"-{zlib.crc32(json.dumps(refused).encode()):08x}"
-        stem = folders.stem_of(fragment, key)
+        stem = f"source={quote(fragment.source, safe='')}/rows-{fragment.start:012d}-{key}"  # of its files
         found = folders.kept(self.output, stem)
         if found is None:
             made = None if people is None else self._values(fragment, people)

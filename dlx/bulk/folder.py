@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import numpy as np
 
@@ -40,24 +39,14 @@ def read(folder: str | Path) -> pad.Dataset:
     import pyarrow.dataset as pad
 
     folder = Path(folder)
-    files = [str(folder / one["file"]) for one in manifest_of(folder)["fragments"] if one["rows"]]
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise DlxError(f"{folder} has no {MANIFEST}: it is none of dlx.bulk.explain, or the run was stopped; run it again")
+    files = [str(folder / one["file"]) for one in parsed_json(path.read_bytes())["fragments"] if one["rows"]]
     if not files:
         raise DlxError(f"{folder} holds no explained rows: all were refused, see its .csv files")
     sources = pad.partitioning(pa.schema([("source", pa.string())]), flavor="hive")
     return pad.dataset(files, format="parquet", partitioning=sources, partition_base_dir=str(folder))
-
-
-def manifest_of(folder: Path) -> dict[str, Any]:
-    """Return what a folder's manifest says."""
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise DlxError(f"{folder} has no {MANIFEST}: it is none of dlx.bulk.explain, or the run was stopped; run it again")
-    return parsed_json(path.read_bytes())
-
-
-def stem_of(fragment: Fragment, made_by: str) -> str:
-    """Return the name of a fragment's files within the folder, without a suffix."""
-    return f"source={quote(fragment.source, safe='')}/rows-{fragment.start:012d}-{made_by}"
 
 
 def kept(folder: Path, stem: str) -> Entry | None:

@@ -6,7 +6,6 @@ import datetime
 import platform
 import shlex
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -82,18 +81,6 @@ ITEMS = (
 )
 
 
-@dataclass(frozen=True)
-class Lit:
-    """A light of this run."""
-
-    name: str
-    section: str  # that a click leads to; "" where the page does not have it
-    colour: str
-    word: str  # for its colour
-    shown: Markup | None  # its number
-    rule: str  # that gave the colour
-
-
 def opening(context: RunContext, told: Sequence[Told]) -> Markup:
     """Return the first screen: a sentence for each reader, six lights, four doors."""
     tables = Tables({name: table for one in told for name, table in one.tables.items()})
@@ -112,7 +99,8 @@ def opening(context: RunContext, told: Sequence[Told]) -> Markup:
         return rendered("opening.md.j2", words | {"doors": [door for door in DOORS if door[0] in here]})["page"]
 
 
-def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> Lit:
+def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> dict[str, Any]:
+    """Return a light of this run: where a click leads ("" to no section), its number, and the rule that gave its colour."""
     number = light.measure(tables, model)
     colour = light.colour(number)
     better, worse = ("at least", "below") if light.green >= light.red else ("at most", "above")
@@ -120,8 +108,8 @@ def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> Lit
     rule = f"{light.what}. Green: {better} {lines[0]}; red: {worse} {lines[1]}. Lines: {light.source}."
     nearest = light.red if colour == "red" else light.green
     shown = None if number is None or colour == "grey" else numbered(number, nearest, style=STYLES[light.style])
-    section = light.section if light.section in here else ""
-    return Lit(light.name, section, colour, WORDS[colour], shown, rule[:1].upper() + rule[1:])
+    said = {"name": light.name, "section": light.section if light.section in here else "", "colour": colour}
+    return said | {"word": WORDS[colour], "shown": shown, "rule": rule[:1].upper() + rule[1:]}
 
 
 def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) -> Told:

@@ -68,7 +68,7 @@ def linked(html: Markup, *, page: str = "") -> Markup:
         seen.add(term.name)
         return f'<a class="term" href="{escape(page)}#{term.anchor}" title="{escape(term.means)}">{found[0]}</a>'
 
-    terms, pattern = _spellings(), _pattern()
+    terms, pattern = _spellings()
     for i, part in enumerate(parts):
         name = NAME.match(part) if i % 2 else None
         if name and name[1].lower() in LEFT_ALONE:
@@ -79,13 +79,9 @@ def linked(html: Markup, *, page: str = "") -> Markup:
 
 
 @cache
-def _spellings() -> dict[str, Term]:
-    return {phrases.within(word): term for term in glossary_lines() for word in (term.name, *term.also)}
-
-
-@cache
-def _pattern() -> re.Pattern[str]:
-    """Return what finds any term, the longest first, also in the plural, and at the start of a sentence or within it."""
-    longest = sorted(_spellings(), key=len, reverse=True)
+def _spellings() -> tuple[dict[str, Term], re.Pattern[str]]:
+    """Return terms by spelling, and what finds any, the longest first, in the plural too, within a sentence or at its start."""
+    terms = {phrases.within(word): term for term in glossary_lines() for word in (term.name, *term.also)}
+    longest = sorted(terms, key=len, reverse=True)
     words = [re.escape(word) if word[0].isupper() else f"[{word[0]}{word[0].upper()}]{re.escape(word[1:])}" for word in longest]
-    return re.compile(rf"(?<![\w-])(?:{'|'.join(words)})s?(?![\w-])")
+    return terms, re.compile(rf"(?<![\w-])(?:{'|'.join(words)})s?(?![\w-])")

@@ -122,7 +122,8 @@ def environment() -> Environment:
     made = _templates(finalize=_plain)
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
-    made.filters |= {"interval": interval, "listed": listed, "said": said, "capital": _capital, "within": phrases.within}
+    made.filters |= {"interval": interval, "listed": listed, "said": said, "within": phrases.within}
+    made.filters["capital"] = lambda text: type(text)(text[:1].upper() + text[1:])
     made.filters |= {"method": method_label, "article": phrases.article}
     return made
 
@@ -168,18 +169,17 @@ def cell(line: Line, spec: str) -> str:
     """Return a cell of a table as text, by "column", "column|style" or "estimate low high|style", and "|flag" marks with ●."""
     columns, style, flag = (*spec.split("|"), "", "")[:3]
     names = columns.split()
+    value = line[names[0]]
     if len(names) == 3:
         text = TAG.sub("", str(interval(line, style, of=names)))  # striptags would part what a no-break space joins
+    elif style == "method":
+        text = method_label(value)
+    elif isinstance(value, str) or not style:
+        text = str(value)
     else:
-        value = line[names[0]]
-        text = str(value) if isinstance(value, str) or not style else _as_text(value, style)
-        text = method_label(value) if style == "method" else text
+        text = "–" if np.isnan(value) else STYLES[style](value, 0.0 if style in SIGNED else None)
     text = text.replace(" %", "\u00a0%") or "–"
     return f"{text}\u00a0●" if flag and line[flag] else text
-
-
-def _as_text(value: float, style: str) -> str:
-    return "–" if np.isnan(value) else STYLES[style](value, 0.0) if style in SIGNED else STYLES[style](value)
 
 
 def listed(parts: Sequence[Any]) -> Markup:
@@ -245,7 +245,3 @@ def _plain(value: Any) -> Any:
 
 def _entity(found: re.Match[str]) -> str:
     return f"&#{ord(found[0])};"
-
-
-def _capital(text: Any) -> Any:
-    return type(text)(text[:1].upper() + text[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,24 +38,11 @@ ALIGNED = {name: CAUSES[name] for name in SWITCHES}
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
 
 
-@dataclass(frozen=True)
-class Holding:
-    """How many people's rows a book holds: of those who can be looked up, and of those whom everybody is compared with."""
-
-    people: int
-    of: int  # test rows that there are
-    background: int
-
-    @property
-    def rows(self) -> int:
-        """How many rows of people there are in all."""
-        return self.people + self.background
-
-
-def holding(context: RunContext) -> Holding:
-    """Return how many people's rows a book of the context holds."""
-    people = _people(context)
-    return Holding(len(people), len(context.case.test), len(context.background) if len(people) else 0)
+def holding(context: RunContext) -> dict[str, int]:
+    """Return how many people's rows a book holds: `people` who can be looked up, `of` the test rows; `background`; all `rows`."""
+    people = len(_people(context))
+    background = len(context.background) if people else 0
+    return {"people": people, "of": len(context.case.test), "background": background, "rows": people + background}
 
 
 def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words = ()) -> dict[str, Any]:

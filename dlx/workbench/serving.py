@@ -91,8 +91,8 @@ class Workbench:
         """Return the application."""
         routes = [
             Route("/", self._page),
-            Route("/workbench.js", self._script),
-            Route("/workbench.css", self._style),
+            Route("/workbench.js", lambda _: Response(self.script, media_type="text/javascript")),
+            Route("/workbench.css", lambda _: Response(self.style, media_type="text/css")),
             Route("/book", self._book),
             Route("/model", self._written, methods=["POST"]),
             Route("/risks", self._risks, methods=["POST"]),
@@ -109,12 +109,6 @@ class Workbench:
 
         title = html.escape(self.context.case.card.title or self.context.case.name)
         return HTMLResponse(PAGE.format(title=title, token=self.token))
-
-    async def _script(self, _request: Request) -> Response:
-        return Response(self.script, media_type="text/javascript")
-
-    async def _style(self, _request: Request) -> Response:
-        return Response(self.style, media_type="text/css")
 
     async def _book(self, request: Request) -> Response:
         if (name := request.query_params.get("class")) is None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dlx.context import RunContext
 from dlx.reporting.sections import Measured
-from dlx.workbench import Holding, holding
+from dlx.workbench import holding
 
 TITLE, PLACE, TASKS = "Ask about anybody", 38, ("binary", "regression")
 
 
 def measure(context: RunContext) -> Measured:
     """Return how many people's rows the page holds, and how many models it can ask."""
-    held: Holding = holding(context)
-    facts = {"people": held.people, "of": held.of, "background": held.background, "rows": held.rows}
-    return Measured(facts=facts, about=held)
+    held = holding(context)
+    return Measured(facts=held, about=held)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ import numpy as np
 
 from dlx import explainers, plots
 from dlx.context import RunContext
-from dlx.model import Model
 from dlx.plots import method_label
 from dlx.reporting.canvas import canvas_of, panels
 from dlx.reporting.sections import Measured
@@ -22,22 +20,16 @@ SHUFFLED, JOINT, SHAPES = 12, 10, 8  # columns
 PEOPLE = 40  # whose curves are drawn
 
 
-def importance(measured: Measured, context: RunContext) -> Canvas:
-    """Return the importance of the top columns for the two models that are told of, a marker a method."""
-    return _importance(measured, context, measured.about.models)
-
-
-def importance_of_all(measured: Measured, context: RunContext) -> Canvas:
-    """Return the importance of the top columns, a panel a model, a marker a method."""
-    return _importance(measured, context, context.models)
-
-
-def _importance(measured: Measured, context: RunContext, models: Sequence[Model]) -> Canvas:
+def _importance(measured: Measured, context: RunContext, *, of_all: bool) -> Canvas:
+    """Return the importance of the top columns for all models, or the two that are told of: a panel each, a marker a method."""
     table, top = measured.tables["importance"], measured.about.top
-    shown = [model.name for model in models if context.methods_of(model)]
+    shown = [model.name for model in (context if of_all else measured.about).models if context.methods_of(model)]
     parts = [(name, partial(plots.draw_importance, table[table["model"] == name], top)) for name in shown]
     size = (3.5, 0.29 * len(top) + 1.1)
     return panels(parts, size=size, room=(1.6, 0.4), columns=3, sharey=True, legend_columns=7)
+
+
+importance, importance_of_all = (partial(_importance, of_all=of_all) for of_all in (False, True))
 
 
 def contributions(measured: Measured, context: RunContext) -> Canvas:

@@ -46,7 +46,7 @@ class About:
     accumulated: list[list[AccumulatedEffects]] = field(default_factory=list)
     surfaces: list[PairDependence] = field(default_factory=list)
     joint: Interactions | None = None
-    shapes: list[ShapeFunction] = field(default_factory=list)  # of an additive model
+    shapes: list[ShapeFunction] = field(default_factory=list)  # of the first additive model, over its trainings
     remarks: list[str] = field(default_factory=list)  # what could not be measured, and why
 
     def attempt(self, what: str, ask: Callable[[], Found]) -> Found | None:
@@ -85,7 +85,8 @@ def measure(context: RunContext) -> Measured:
     tables |= {"partial_dependence": joined([one.to_frame() for some in about.curves for one in some])}
     tables |= {"accumulated_local_effects": joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
-    about.shapes = _shapes(context)
+    if additive := next((model for model in context.models if isinstance(model, AdditiveModel)), None):
+        about.shapes = shape_functions([additive, *context.siblings.get(additive.name, ())], context.people)
     tables |= {"shape_functions": joined([one.to_frame() for one in about.shapes])}
     facts |= {"trainings": len(about.shapes[0].curves) if about.shapes else 0}
     if len(context.case.schema) > 1:
@@ -122,14 +123,6 @@ def _curves(context: RunContext, about: About, features: Sequence[str]) -> None:
             about.curves.extend(filter(None, [about.of_each(f"The partial dependence {label}", curve)]))
             about.accumulated.append(about.of_each(f"ALE {label}", steps))
             update(done, len(features))
-
-
-def _shapes(context: RunContext) -> list[ShapeFunction]:
-    """Return the shape functions of the first additive model, over its trainings with other seeds."""
-    for model in context.models:
-        if isinstance(model, AdditiveModel):
-            return shape_functions([model, *context.siblings.get(model.name, ())], context.people)
-    return []
 
 
 def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:

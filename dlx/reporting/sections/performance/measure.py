@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -57,9 +57,9 @@ def measure(context: RunContext) -> Measured:
     predictions = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
     tables = {"performance": scores, "test_predictions": predictions, "seen_rows": context.seen_rows}
     with context.narrator.step("Judging decisions", "models") as update:
-        tables["expected_cost"] = _of_all(context, lambda model: expected_cost(model, test, seed=seed))
-        tables["confusion"] = _of_all(context, lambda model: confusion(model, test))
-        tables["decision_curves"] = _of_all(context, lambda model: decision_curve(model, test, seed=seed))
+        tables["expected_cost"] = joined(expected_cost(model, test, seed=seed) for model in context.models)
+        tables["confusion"] = joined(confusion(model, test) for model in context.models)
+        tables["decision_curves"] = joined(decision_curve(model, test, seed=seed) for model in context.models)
         update(len(context.models), len(context.models))
     if context.interpretable and context.black_boxes:
         tables["advantages"] = context.advantages
@@ -143,10 +143,6 @@ def _dense(rows: Dataset, columns: Sequence[int], train: Dataset) -> np.ndarray:
             parts.append(np.where(np.isnan(values), np.nanmedian(seen), values))
             parts += [(rows.rows[:, i] == code).astype(float) for code in feature.special_codes]
     return np.column_stack(parts)
-
-
-def _of_all(context: RunContext, make: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
-    return joined(make(model) for model in context.models)
 
 
 def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: dict[str, Calibration]) -> pd.DataFrame:
