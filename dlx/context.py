@@ -44,6 +44,7 @@ TRAINING_SEEDS = 5  # besides the model's own
 PEOPLE_IN_PAGE = ("0", "featured", "all")
 Pair = tuple[str, str]
 Siblings = Mapping[str, Sequence[Model]]
+Given = TypeVar("Given")
 Made = TypeVar("Made")
 
 
@@ -284,7 +285,10 @@ class RunContext:
     @cached_property
     def performance(self) -> pd.DataFrame:
         """Performance of every model on the test rows, as `dlx.audit.performance`."""
-        return self._of_every_model("Measuring performance", lambda model: performance(model, self.case.test, seed=self.seed))
+        import pandas as pd
+
+        measure = partial(performance, people=self.case.test, seed=self.seed)
+        return pd.concat(self.each(self.models, "Measuring performance", "models", measure), ignore_index=True)
 
     @cached_property
     def advantages(self) -> pd.DataFrame:
@@ -332,6 +336,8 @@ class RunContext:
     @cached_property
     def compatibility(self) -> pd.DataFrame:
         """Which methods fit which model, as `dlx.audit.preflight`; of those that take it, the ones that are worth asking."""
+        import pandas as pd
+
         beside = {*explainers.ground_truths(), *explainers.apart()}
 
         def checked(model: Model) -> pd.DataFrame:
@@ -339,7 +345,8 @@ class RunContext:
             methods = [method for method in explainers.names() if method not in beside | others]
             return preflight(model, self.panel, self.background, methods=methods, seed=self.seed)
 
-        return self._of_every_model("Checking which methods fit which model", checked)
+        step = "Checking which methods fit which model"
+        return pd.concat(self.each(self.models, step, "models", checked), ignore_index=True)
 
     @cached_property
     def explanations(self) -> dict[Pair, Explanation]:
@@ -392,15 +399,14 @@ class RunContext:
             return [task() for task in tasks]
         return side_by_side(tasks, self.narrator, step, unit)
 
-    def _of_every_model(self, step: str, measure: Callable[[Model], pd.DataFrame]) -> pd.DataFrame:
-        import pandas as pd
-
-        tables = []
-        with self.narrator.step(step, "models") as update:
-            for model in self.models:
-                tables.append(measure(model))
-                update(len(tables), len(self.models))
-        return pd.concat(tables, ignore_index=True)
+    def each(self, things: Sequence[Given], step: str, unit: str, make: Callable[[Given], Made]) -> list[Made]:
+        """Return what is made of things one after another, and say how many there are."""
+        made: list[Made] = []
+        with self.narrator.step(step, unit) as update:
+            for one in things:
+                made.append(make(one))
+                update(len(made), len(things))
+        return made
 
     def _explained(self, model: Model, method: str) -> Explanation:
         people = self.panel if explainers.method(method).COST == "high" else self.people

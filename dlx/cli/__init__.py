@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dlx.cli.describing import WithKeys, schema
 from dlx.cli.fixing import fix
 from dlx.cli.options import (
     ENGINE,
@@ -33,6 +32,7 @@ from dlx.cli.options import (
     TrainedOn,
     Trust,
     WithAudit,
+    WithKeys,
     by_name,
     kept_below,
     known_models,
@@ -90,9 +90,9 @@ def root(
     """Take the options that stand before a command."""
 
 
-def _command(name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _command(name: str | None = None, kind: type[Strict] = Strict) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Return what makes a function the command of its name."""
-    return lambda function: app.command(name, cls=Strict)(with_shared_options(function))
+    return lambda function: app.command(name, cls=kind)(with_shared_options(function))
 
 
 @_command("list")
@@ -337,7 +337,33 @@ def _print_page(
 
 _command()(fix)
 _command()(serve)
-app.command("schema", cls=WithKeys)(with_shared_options(schema))
+
+
+@_command(kind=WithKeys)
+def schema(
+    table: Table,
+    file: Annotated[Path | None, typer.Option("--output", "-o", help="File to write; printed if left out.")] = None,
+) -> None:
+    """Write what dlx takes the columns of a table for, as a TOML file to edit and to pass back as `--schema`.
+
+    What was guessed is marked so.
+
+    Example: `dlx schema loans.csv --target default -o loans.toml`
+    """
+    from dlx.dataset import schema_text
+    from dlx.files import write_atomically
+
+    if file is not None and file.exists():
+        raise DlxError(f"{file} is there already, and may have been edited; pass another --output, or remove it")
+    if file is not None:
+        writable(file.parent)
+    data = table.data
+    text = schema_text(data, command=shlex.join(["dlx", *sys.argv[1:]]), stated=table.stated)
+    if file is None:
+        print(text, end="")
+    else:
+        write_atomically(file, text)
+        print(file)
 
 
 def main() -> None:

@@ -199,6 +199,18 @@ class Strict(TyperCommand):
         return super().parse_args(ctx, args)
 
 
+class WithKeys(Strict):
+    """A command whose help lists the keys of a schema file."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help, then each key with its type and what it says."""
+        from dlx.cli.printing import print_keys
+        from dlx.dataset.writing import keys
+
+        super().format_help(ctx, formatter)
+        print_keys(keys())
+
+
 def distinct(values: Iterable[str] | None, option: str) -> list[str]:
     """Return the values of an option that may be repeated, or raise if one of them is."""
     values = list(values or ())

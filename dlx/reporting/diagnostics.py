@@ -237,13 +237,9 @@ def _dependence(context: RunContext) -> pd.DataFrame:
 
 def _disagreements(context: RunContext, model: Model) -> list[Disagreement]:
     """Return what the distance of each pair of methods is made of."""
-    found, laboratory = [], context.laboratory(context.keeper.explain)
-    pairs = list(combinations(_with_known_defaults(context, model), 2))
-    with context.narrator.step(f"Finding why methods disagree about {model.name}", "pairs") as update:
-        for done, (one, other) in enumerate(pairs, 1):
-            found.append(disagreement(model, one, other, laboratory, k=context.top))
-            update(done, len(pairs))
-    return found
+    laboratory, pairs = context.laboratory(context.keeper.explain), list(combinations(_with_known_defaults(context, model), 2))
+    step = f"Finding why methods disagree about {model.name}"
+    return context.each(pairs, step, "pairs", lambda pair: disagreement(model, *pair, laboratory, k=context.top))
 
 
 def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, VarianceComponents]:

@@ -39,7 +39,7 @@ SHORT = 32_767  # the largest of the whole numbers that contributions are kept a
 
 
 def holding(context: RunContext) -> dict[str, int]:
-    """Return how many people's rows a book holds: `people` who can be looked up, `of` the test rows; `background`; all `rows`."""
+    """Return how many rows of people a book holds: `people` to be looked up, `of` the test rows; `background`; all `rows`."""
     people = len(_people(context))
     background = len(context.background) if people else 0
     return {"people": people, "of": len(context.case.test), "background": background, "rows": people + background}

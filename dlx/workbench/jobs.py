@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx import explainers
 from dlx.audit.counterfactuals import Range, recourse, recourse_into
 from dlx.comparison import Laboratory, one_by_one, switches
+from dlx.context import counting
 from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
 from dlx.model import BlackBox, Model, Scale
+from dlx.runner import explain
 from dlx.threads import one_thread
-from dlx.workbench.contents import ways_of
+from dlx.workbench.contents import aligned_distances, ways_of
 
 if TYPE_CHECKING:
     from dlx.dataset import Dataset
@@ -125,71 +128,50 @@ class Job:
         )
 
 
-def contributions(
-    model: Model, method: str, scale: Scale, row: np.ndarray, background: Any, seed: int
-) -> Callable[[Job], Found]:
-    """Return the work of explaining a coded row [1, features] against reference rows."""
-
-    def work(job: Job) -> Found:
-        from dlx import explainers
-        from dlx.runner import explain
-
-        rows, columns = np.asarray(getattr(background, "rows", background)), row.shape[1]
-        asked = job.afford(model, rows, explainers.evaluations_for(method, columns, len(rows)))
-        options = explainers.quick_options(method, columns)
-        made = explain(asked, row, method=method, background=background, scale=scale, seed=seed, **options)
-        if made.failures:
-            return {"failed": made.failures[0]}
-        errors = made.standard_errors
-        return {
-            "values": made.values[0].tolist(),
-            "errors": None if errors is None else errors[0].tolist(),
-            "base": float(made.base_values[0]),
-            "prediction": float(made.outputs[0]),
-            "evaluations": int(made.evaluations),
-            "isExact": not explainers.method(method).IS_RANDOM,
-        }
-
-    return work
+def contributions(model: Model, method: str, scale: Scale, row: np.ndarray, background: Any, seed: int, job: Job) -> Found:
+    """Explain a coded row [1, features] against reference rows."""
+    rows, columns = np.asarray(getattr(background, "rows", background)), row.shape[1]
+    asked = job.afford(model, rows, explainers.evaluations_for(method, columns, len(rows)))
+    options = explainers.quick_options(method, columns)
+    made = explain(asked, row, method=method, background=background, scale=scale, seed=seed, **options)
+    if made.failures:
+        return {"failed": made.failures[0]}
+    errors = made.standard_errors
+    return {
+        "values": made.values[0].tolist(),
+        "errors": None if errors is None else errors[0].tolist(),
+        "base": float(made.base_values[0]),
+        "prediction": float(made.outputs[0]),
+        "evaluations": int(made.evaluations),
+        "isExact": not explainers.method(method).IS_RANDOM,
+    }
 
 
-def ways_out(model: Model, person: Dataset, observed: Dataset, line: float | Range) -> Callable[[Job], Found]:
-    """Return the work of looking for what one person could change, below a threshold or into a range."""
-
-    def work(job: Job) -> Found:
-        asked = job.afford(model, observed.rows, TRIED + len(observed))
-        if isinstance(line, Range):
-            found = recourse_into(asked, person, observed=observed, into=line, wanted=WANTED)
-        else:
-            found = recourse(asked, person, observed=observed, threshold=line, wanted=WANTED)
-        return {"ways": next(iter(ways_of(found.to_frame(), person).values()), [])}
-
-    return work
+def ways_out(model: Model, person: Dataset, observed: Dataset, line: float | Range, job: Job) -> Found:
+    """Look for what one person could change, below a threshold or into a range."""
+    asked = job.afford(model, observed.rows, TRIED + len(observed))
+    if isinstance(line, Range):
+        found = recourse_into(asked, person, observed=observed, into=line, wanted=WANTED)
+    else:
+        found = recourse(asked, person, observed=observed, threshold=line, wanted=WANTED)
+    return {"ways": next(iter(ways_of(found.to_frame(), person).values()), [])}
 
 
-def alignment(model: Model, laboratory: Laboratory, k: int) -> Callable[[Job], Found]:
-    """Return the work of finding how far methods are apart as their libraries come, and with each setting aligned alone."""
+def alignment(model: Model, laboratory: Laboratory, k: int, job: Job) -> Found:
+    """Find how far methods are apart as their libraries come, and with each setting aligned alone."""
+    known = [name for name in explainers.with_library_defaults() if explainers.fits(name, model)]
+    methods = [name for name in known if name not in explainers.apart()]
+    people, times = laboratory.people, {name: 2 + len(switches(name, model)) for name in methods}
+    sizes, total = (len(model.schema), len(laboratory.background)), sum(times.values())
+    costs = sum(count * explainers.evaluations_for(name, *sizes) for name, count in times.items())
+    asked = job.afford(model, people.rows, len(people) * costs)
 
-    def work(job: Job) -> Found:
-        from dlx import explainers
-        from dlx.context import counting
-        from dlx.workbench.contents import aligned_distances
+    def update(done: int, of: int) -> None:
+        job.go_on()
+        job.told, job.share = f"Explaining {len(people)} people: {done} of {of} times", done / of
 
-        known = [name for name in explainers.with_library_defaults() if explainers.fits(name, model)]
-        methods = [name for name in known if name not in explainers.apart()]
-        people, times = laboratory.people, {name: 2 + len(switches(name, model)) for name in methods}
-        sizes, total = (len(model.schema), len(laboratory.background)), sum(times.values())
-        costs = sum(count * explainers.evaluations_for(name, *sizes) for name, count in times.items())
-        asked = job.afford(model, people.rows, len(people) * costs)
-
-        def update(done: int, of: int) -> None:
-            job.go_on()
-            job.told, job.share = f"Explaining {len(people)} people: {done} of {of} times", done / of
-
-        watched = replace(laboratory, explain=counting(laboratory.explain, update, total))
-        return {"pairs": aligned_distances(one_by_one(asked, methods, watched, k=k))}
-
-    return work
+    watched = replace(laboratory, explain=counting(laboratory.explain, update, total))
+    return {"pairs": aligned_distances(one_by_one(asked, methods, watched, k=k))}
 
 
 class _Watched:

@@ -11,8 +11,9 @@ import contextlib
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -22,6 +23,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from dlx import explainers
 from dlx.audit.counterfactuals import Range
 from dlx.background import sample
 from dlx.errors import DlxError, in_a_line
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from dlx.context import RunContext
     from dlx.dataset import Dataset
 
+Said = dict[str, Any]  # in a request
+Work = Callable[..., dict[str, Any]]
+Asked = Callable[[Said, "RunContext"], Work]
 LARGEST = 1_000_000  # bytes of a request
 PATIENCE = 20.0  # seconds in which a request must be there
 MOST_ROWS = 200  # of a question about risks
@@ -94,12 +99,11 @@ class Workbench:
             Route("/workbench.js", lambda _: Response(self.script, media_type="text/javascript")),
             Route("/workbench.css", lambda _: Response(self.style, media_type="text/css")),
             Route("/book", self._book),
-            Route("/model", self._written, methods=["POST"]),
-            Route("/risks", self._risks, methods=["POST"]),
-            Route("/explain", self._explain, methods=["POST"]),
-            Route("/ways", self._ways, methods=["POST"]),
-            Route("/alignment", self._alignment, methods=["POST"]),
         ]
+        at_once: dict[str, Asked] = {"/model": self._written, "/risks": self._risks}
+        queued: dict[str, Asked] = {"/explain": self._explain, "/ways": self._ways, "/alignment": self._alignment}
+        for path, asked in (at_once | queued).items():
+            routes.append(Route(path, self._answering(asked, is_queued=path in queued), methods=["POST"]))
         app = Starlette(routes=routes)
         app.add_middleware(_Door, self)
         return app
@@ -128,64 +132,62 @@ class Workbench:
             self._of_class[name] = context_of_class(self.context, several.levels[several.level_labels.index(name)])
         return self._of_class[name]
 
-    async def _risks(self, request: Request) -> Response:
-        said = await _said(request)
-        context, rows = self._told_of(said.get("class")), self._rows(said.get("rows"))
-        asked = [(model, answered_on(model)) for model in context.models]
+    def _answering(self, asked: Asked, *, is_queued: bool) -> Callable[[Request], Awaitable[Response]]:
+        """Return what answers a request: it does the work that follows from what is said, at once or in the queue."""
+
+        async def answer(request: Request) -> Response:
+            said = await _said(request)
+            work = asked(said, self._told_of(said.get("class")))
+            if not is_queued:
+                return JSONResponse(await anyio.to_thread.run_sync(work))
+            if len(self.queue.waiting) >= AT_ONCE:
+                raise RequestError("too many questions at once; ask again in a while")
+            job = Job(self.queue, work, is_agreed=said.get("agreed") is True)
+            return StreamingResponse(self._lines(request, job), media_type="application/x-ndjson")
+
+        return answer
+
+    def _risks(self, said: Said, context: RunContext) -> Work:
+        rows, asked = self._rows(said.get("rows")), [(model, answered_on(model)) for model in context.models]
         if said.get("model") is not None:
             model = self._model(context, said)
             asked = [(model, said.get("scale") or answered_on(model))]
             check_scale(*asked[0])
-        return JSONResponse(await anyio.to_thread.run_sync(_predicted, asked, rows))
+        return partial(_predicted, asked, rows)
 
-    async def _written(self, request: Request) -> Response:
-        said = await _said(request)
-        return JSONResponse(await anyio.to_thread.run_sync(as_data, self._model(self._told_of(said.get("class")), said)))
+    def _written(self, said: Said, context: RunContext) -> Work:
+        return partial(as_data, self._model(context, said))
 
-    def _model(self, context: RunContext, said: dict[str, Any]) -> Model:
+    def _model(self, context: RunContext, said: Said) -> Model:
         models = {model.name: model for model in context.models}
         if said.get("model") not in list(models):
             raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(models)}")
         return models[said["model"]]
 
-    async def _explain(self, request: Request) -> Response:
-        from dlx import explainers
-
-        said = await _said(request)
-        context = self._told_of(said.get("class"))
+    def _explain(self, said: Said, context: RunContext) -> Work:
         model = self._model(context, said)
         method, row = str(said.get("method")), self._rows([said.get("row")])
         explainers.method(method)
         scale = said.get("scale") or model.scales[0]
         check_scale(model, scale)
         background = self.context.background if said.get("against") is None else self._rows(said["against"])
-        return self._queued(request, said, contributions(model, method, scale, row, background, context.seed))
+        return partial(contributions, model, method, scale, row, background, context.seed)
 
-    async def _ways(self, request: Request) -> Response:
-        said = await _said(request)
-        context = self._told_of(said.get("class"))
-        model, place = self._model(context, said), said.get("person")
+    def _ways(self, said: Said, context: RunContext) -> Work:
+        model, place, target = self._model(context, said), said.get("person"), context.case.schema.target
         if not isinstance(place, int) or not 0 <= place < len(self.people):
             raise RequestError(f"person must be a place from 0 to {len(self.people) - 1}")
-        if context.case.schema.target.is_value:
+        if target.is_value:
             line: float | Range = Range.of(str(said.get("range")))
         else:
-            line = said["threshold"] if isinstance(said.get("threshold"), float) else context.case.schema.target.threshold
-        people = self.people if context is self.context else self.people.of_class(context.case.schema.target.levels[1])
-        return self._queued(request, said, ways_out(model, people[[place]], context.case.train, line))
+            line = said["threshold"] if isinstance(said.get("threshold"), float) else target.threshold
+        people = self.people if context is self.context else self.people.of_class(target.levels[1])
+        return partial(ways_out, model, people[[place]], context.case.train, line)
 
-    async def _alignment(self, request: Request) -> Response:
-        said = await _said(request)
-        context = self._told_of(said.get("class"))
+    def _alignment(self, said: Said, context: RunContext) -> Work:
         few = sample(context.case.test, context.budget.settings_people, seed=context.seed)
         laboratory = replace(context.laboratory(context.keeper.explain), people=few)
-        return self._queued(request, said, alignment(self._model(context, said), laboratory, context.top))
-
-    def _queued(self, request: Request, said: dict[str, Any], work: Callable[[Job], dict[str, Any]]) -> Response:
-        if len(self.queue.waiting) >= AT_ONCE:
-            raise RequestError("too many questions at once; ask again in a while")
-        job = Job(self.queue, work, is_agreed=said.get("agreed") is True)
-        return StreamingResponse(self._lines(request, job), media_type="application/x-ndjson")
+        return partial(alignment, self._model(context, said), laboratory, context.top)
 
     async def _lines(self, request: Request, job: Job) -> AsyncIterator[str]:
         """Yield a line of JSON now and then: how far it is, and at last what was found, or what it would cost."""

@@ -98,15 +98,14 @@ def treatment(
     Pairs are of those columns shown of which two groups can be judged.
     """
     models, seed = context.told_of, context.seed
+    names = [model.name for model in models]
 
     def of(every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        treated = {}
-        with context.narrator.step("Comparing groups", "comparisons") as update:
-            for by in every:  # the models of one after another, so that they share its resamples
-                for model in models:
-                    treated[model.name, by.name] = compare(model, context.case.test, by, seed=seed)
-                    update(len(treated), len(models) * len(every))
-        ordered = [treated[model.name, by.name] for model in models for by in every]
+        pairs = list(itertools.product(every, models))  # the models of one after another, so that they share its resamples
+        treated = context.each(
+            pairs, "Comparing groups", "comparisons", lambda pair: compare(pair[1], context.case.test, pair[0], seed=seed)
+        )
+        ordered = sorted(treated, key=lambda one: names.index(one.model))
         return joined(one.to_frame() for one in ordered), joined(one.gaps() for one in ordered)
 
     rates, gaps = of([by for by in compared(context.case) if not by.objection])
