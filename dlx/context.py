@@ -93,22 +93,6 @@ THOROUGH = Budget(
 )
 
 
-@dataclass(frozen=True)
-class Featured:
-    """A person whom a report tells of, and why they were chosen.
-
-    Parameters
-    ----------
-    position : int
-        Row among the people.
-    key : str
-        "clear", "borderline", "wrong" or "disputed"; of a value "typical", "high" (predicted too high), "low" or "disputed".
-    """
-
-    position: int
-    key: str
-
-
 @dataclass(frozen=True, eq=False)
 class RunContext:
     """Everything that the sections of a report share: none measures again what another one has measured.
@@ -121,8 +105,9 @@ class RunContext:
         In the order in which they are shown.
     people : Dataset
         Test rows: the featured ones first, then others drawn at random. Fast methods explain all of them.
-    featured : tuple of Featured
-        Whom the report tells of by name.
+    featured : tuple of str
+        Why the report tells of each of the first people by name: a "clear" or a "borderline" case, "wrong" or "disputed"; of a
+        value "typical", "high" (predicted too high), "low" or "disputed".
     background : Dataset
         The reference rows of every method.
     seed : int
@@ -149,7 +134,7 @@ class RunContext:
     case: Dataset
     models: tuple[Model, ...]
     people: Dataset
-    featured: tuple[Featured, ...]
+    featured: tuple[str, ...]
     background: Dataset
     seed: int
     budget: Budget
@@ -232,6 +217,11 @@ class RunContext:
     def other(self) -> Model | None:
         """The model that the main one is compared with person by person: trees, where there are any."""
         return featured_models(self.models)[1]
+
+    @property
+    def shown(self) -> list[Model]:
+        """The main model and, where there is one, the other."""
+        return [model for model in (self.main, self.other) if model is not None]
 
     @property
     def black_boxes(self) -> list[Model]:
@@ -497,13 +487,13 @@ def _aligned(brought: Explanation, panel: Dataset, background: Dataset, models: 
     return of_panel
 
 
-def _people(test: Dataset, main: Model, other: Model | None, count: int, seed: int) -> tuple[tuple[Featured, ...], Dataset]:
+def _people(test: Dataset, main: Model, other: Model | None, count: int, seed: int) -> tuple[tuple[str, ...], Dataset]:
     """Return the people to explain: the featured ones first, then others drawn at random, in the order of the table."""
     chosen = _featured(test, main, other)
     first = list(chosen.values())
     drawn = np.random.default_rng(seed).permutation(np.setdiff1d(np.arange(len(test)), first))
     room = max(0, min(count, len(test)) - len(first))
-    return tuple(Featured(i, key) for i, key in enumerate(chosen)), test[np.r_[first, drawn[:room]].astype(int)]
+    return tuple(chosen), test[np.r_[first, drawn[:room]].astype(int)]
 
 
 def _featured(people: Dataset, main: Model, other: Model | None) -> dict[str, int]:

@@ -84,17 +84,10 @@ class Job:
         people, _ = people_of(few, self.background.schema)
         if best == self.asked["method"] or people is None:
             return {}
-        shared: dict[str, Any] = {
-            "background": self.background,
-            "strict": False,
-            "seed": self.asked["seed"],
-            "scale": self.asked["scale"],
-        }
-        ours, theirs = (
-            explain_(self.model, people, **(shared | self.asked)),
-            explain_(self.model, people, method=best, **shared),
-        )
-        table = compare([ours, theirs]).agreement()
+        shared: dict[str, Any] = {"background": self.background, "strict": False}
+        shared |= {name: self.asked[name] for name in ("seed", "scale")}
+        both = [explain_(self.model, people, **(shared | asked)) for asked in (self.asked, {"method": best})]
+        table = compare(both).agreement()
         return {"with": best, "rows": len(people)} | dict(zip(table["metric"], table["mean"], strict=True))
 
 

@@ -87,7 +87,7 @@ def diagnosed(context: RunContext) -> Diagnostics:
 
 
 def _measured(context: RunContext) -> Diagnostics:
-    models, shown = context.models, [model for model in (context.main, context.other) if model is not None]
+    models, shown = context.models, context.shown
     black_boxes, is_thorough = context.black_boxes or list(models), context.budget.is_thorough
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
     checked = close if is_thorough else []

@@ -186,7 +186,7 @@ def _people(context: RunContext) -> Dataset:
 
 
 def _of_people(context: RunContext, people: Dataset) -> dict[str, Any]:
-    names, told = people.index.tolist(), {context.people.index[one.position]: one.key for one in context.featured}
+    names, told = people.index.tolist(), dict(zip(context.people.index.tolist(), context.featured, strict=False))
     parted = [part for part in compared(context.case) if not part.objection]
     groups = [{"label": one.label, "names": list(one.groups), "of": packed(one.codes(people), np.int32)} for one in parted]
     return {

@@ -78,7 +78,7 @@ def _shapley(context: RunContext, model: Model) -> Explanation | None:
 def _taken_away(context: RunContext) -> list[dict[str, Any]]:
     """Return a line a method that takes columns away: how its falls compare with the Shapley values of the shown models."""
     lines: list[dict[str, Any]] = []
-    for model in filter(None, (context.main, context.other)):
+    for model in context.shown:
         exact = _shapley(context, model)
         if exact is None or not (effect := np.abs(exact.outputs - exact.base_values).mean()):
             continue
@@ -98,7 +98,7 @@ def _lights(context: RunContext, model: Model, found: Diagnostics, tables: dict[
     on average over the methods whose word counts; `distance`: from the exact Shapley values, of the furthest of these methods,
     or of those among them that set out to give Shapley values.
     """
-    believed, is_shown = found.believed(model), model in (context.main, context.other)
+    believed, is_shown = found.believed(model), model in context.shown
     line: dict[str, Any] = {"model": model.name, "is_shown": is_shown, "k": context.top}
     agreed = _of(tables["agreement"], model, metric=TOP)
     agreed = agreed.dropna(subset="mean") if len(agreed) else agreed

@@ -67,7 +67,7 @@ class About:
 
 def measure(context: RunContext) -> Measured:
     """Return which columns matter to the models, and what the two that are told of do as columns change."""
-    shown = tuple(model for model in (context.main, context.other) if model is not None)
+    shown = tuple(context.shown)
     explained = [made for (name, _), made in context.on_panel.items() if name in {model.name for model in shown}]
     names, everything = context.case.schema.names, list(context.on_panel.values())
     features = [names[i] for i in by_share(explained)[:PAIRED]] if explained else list(names[:PAIRED])

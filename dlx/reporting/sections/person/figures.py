@@ -24,7 +24,7 @@ WIDTH = 3.65  # inches: as wide as a telephone
 def _person(measured: Measured, context: RunContext, *, key: str) -> Canvas:
     """Return what every method says of a person's columns, on one axis."""
     about, main = measured.about, context.main.name
-    position = next(one.position for one in context.featured if one.key == key)
+    position = context.featured.index(key)
     told = [one for one in about.explained if one.scale == context.main.scales[0] and not one.failed[position]]
     names = [context.case.schema.names[i] for i in by_share([one[[position]] for one in told])[:BARS]]
     labels = [method_label(one.method) if one.model == main else f"{one.model}, {method_label(one.method)}" for one in told]
@@ -39,14 +39,14 @@ typical, high, low = (partial(_person, key=key) for key in ("typical", "high", "
 
 def waterfall(_: Measured, context: RunContext) -> Canvas:
     """Return the way from where the main model starts to its prediction of the first featured person, a step a column."""
-    made, position = shapley(context, context.main), context.featured[0].position
-    names = [context.case.schema.names[i] for i in by_share([made[[position]]])[:BARS]]
-    return panels([("", partial(plots.draw_waterfall, made, position, names))], size=(6.6, 0.36 * (len(names) + 3) + 0.9))
+    made = shapley(context, context.main)
+    names = [context.case.schema.names[i] for i in by_share([made[[0]]])[:BARS]]
+    return panels([("", partial(plots.draw_waterfall, made, 0, names))], size=(6.6, 0.36 * (len(names) + 3) + 0.9))
 
 
 def contrast(measured: Measured, context: RunContext) -> Canvas:
     """Return by which columns the two models differ about the disputed person."""
-    compared, position = measured.about.compared, next(one.position for one in context.featured if one.key == "disputed")
+    compared, position = measured.about.compared, context.featured.index("disputed")
     largest = np.argsort(-np.abs(compared.values[position]), kind="stable")[:BARS]
     names = [context.case.schema.names[i] for i in largest]
     return panels([("", partial(plots.draw_contrast, compared, position, names))], size=(6.6, 0.33 * len(largest) + 1.0))

@@ -13,7 +13,7 @@ from dlx import explainers
 from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.comparison import Consensus, Contrast, consensus, contrast
 from dlx.comparison.trustworthiness import AGREEING_SHARE
-from dlx.context import Featured, RunContext
+from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.explanation import Explanation
 from dlx.model import Model
@@ -50,25 +50,25 @@ def measure(context: RunContext) -> Measured:
         if other.scales[0] == main.scales[0]:
             compared = contrast(shapley(context, main), shapley(context, other))
     panel_reasons = [line for position in range(len(context.panel)) for line in reasons(context, position)]
-    told_reasons = [line for one in context.featured for line in reasons(context, one.position, key=one.key)]
+    told_reasons = [line for i, key in enumerate(context.featured) for line in reasons(context, i, key=key)]
     tables = {
         "people": _people(context),
-        "featured": pd.DataFrame([_featured(one, context, compared) for one in context.featured]),
+        "featured": pd.DataFrame([_featured(i, key, context, compared) for i, key in enumerate(context.featured)]),
         "person_reasons": pd.DataFrame(told_reasons),
         "panel_reasons": pd.DataFrame(panel_reasons),
         "contributions": pd.concat(
             [one.to_frame() for one in (*context.explanations.values(), *context.brought)], ignore_index=True
         ),
-        "consensus": pd.DataFrame([line for model in _two(context) for line in _consensus_lines(context, model)]),
-        "_contributions": _contributions(context.featured, explained),
+        "consensus": pd.DataFrame([line for model in context.shown for line in _consensus_lines(context, model)]),
+        "_contributions": _contributions(context, explained),
         "contrast": pd.DataFrame() if compared is None else compared.to_frame(),
     }
     facts = {"agreeing_share": AGREEING_SHARE, "top": context.top, "threshold": context.case.schema.target.threshold}
     headers = [method_label(one.method) if one.model == main.name else one.model for one in explained]
     grid = {header: f"{i}: contribution|change" for i, header in enumerate(headers)}
     disputed, differs_by = None, list[str]()
-    where = next((one.position for one in context.featured if one.key == "disputed"), None)
-    if compared is not None and where is not None:
+    if compared is not None and "disputed" in context.featured:
+        where = context.featured.index("disputed")
         largest = np.argsort(-np.abs(compared.values[where]), kind="stable")[:DIFFERENCES]
         disputed, differs_by = context.people.index[where], [context.case.schema.names[i] for i in largest]
     counting, shown = frozenset(known.believed(main)), {"Column": "label", "Value": "value"} | grid
@@ -135,26 +135,26 @@ def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> 
             }
 
 
-def _featured(person: Featured, context: RunContext, compared: Contrast | None) -> dict[str, Any]:
+def _featured(position: int, key: str, context: RunContext, compared: Contrast | None) -> dict[str, Any]:
     """Return what the models say of a person, how far methods agree, and by how much the models differ."""
-    one, found = context.people[person.position], consensus_on(context, context.main, person.position)
-    line: dict[str, Any] = {"key": person.key, "row": str(one.index[0])}
+    one, found = context.people[position], consensus_on(context, context.main, position)
+    line: dict[str, Any] = {"key": key, "row": str(one.index[0])}
     if one.outcomes is not None:
         line["outcome"] = one.outcomes[0]
-    for who, model in zip(("", "other_"), _two(context), strict=False):
+    for who, model in zip(("", "other_"), context.shown, strict=False):
         line |= {f"{who}model": model.name} | {f"{who}{what}": said for what, said in _answer(context, model, one).items()}
     line["methods"] = 0 if found is None else found.methods
     if found is not None:
         labels = context.case.schema.labels
         line |= {"first": labels[found.order[0]], "first_votes": found.first_votes}
         again = diagnosed(context).of(context.main, "background")
-        is_known = bool(again) and person.position < len(again[0].of) and len(found.order) > 1
+        is_known = bool(again) and position < len(again[0].of) and len(found.order) > 1
         line |= {"next": labels[found.order[1]] if is_known else ""}
         line |= {"is_settled": is_known and found.settled[0]}
     if compared is not None:
-        line |= {"difference": compared.outputs[person.position], "base_difference": compared.base_values[person.position]}
+        line |= {"difference": compared.outputs[position], "base_difference": compared.base_values[position]}
         line["distance"] = abs(line["difference"])
-        line["columns_difference"] = compared.values[person.position].sum()
+        line["columns_difference"] = compared.values[position].sum()
     return line
 
 
@@ -174,13 +174,9 @@ def _answer(context: RunContext, model: Model, one: Dataset) -> dict[str, Any]:
     }
 
 
-def _two(context: RunContext) -> list[Model]:
-    return [model for model in (context.main, context.other) if model is not None]
-
-
 def _people(context: RunContext) -> pd.DataFrame:
-    people, told = context.people, {one.position: one.key for one in context.featured}
-    table = pd.DataFrame({"row": people.index, "told_as": [told.get(i, "") for i in range(len(people))]})
+    people, told = context.people, [*context.featured, *[""] * len(context.people)]
+    table = pd.DataFrame({"row": people.index, "told_as": told[: len(people)]})
     if people.outcomes is not None:
         table["outcome"] = people.outcomes
     target = context.case.schema.target
@@ -188,13 +184,13 @@ def _people(context: RunContext) -> pd.DataFrame:
     return table.assign(**{f"{what}_by_{model.name}": model.predict(people, target.scale) for model in context.models})
 
 
-def _contributions(people: Sequence[Featured], explained: Sequence[Explanation]) -> pd.DataFrame:
+def _contributions(context: RunContext, explained: Sequence[Explanation]) -> pd.DataFrame:
     """Return the contributions to each featured person's prediction, the columns of the largest mean share first."""
     found = [pd.DataFrame()]
-    for person in people:
-        alone = [one[[person.position]] for one in explained]
+    for position, key in enumerate(context.featured):
+        alone = [one[[position]] for one in explained]
         order = by_share(alone)
-        found += [one.to_frame().iloc[order].assign(person=person.key, pair=str(i)) for i, one in enumerate(alone)]
+        found += [one.to_frame().iloc[order].assign(person=key, pair=str(i)) for i, one in enumerate(alone)]
     return pd.concat(found, ignore_index=True)
 
 
