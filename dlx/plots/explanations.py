@@ -71,22 +71,13 @@ def draw_beeswarm(explanation: Explanation, features: Sequence[str], ax: Axes, *
     return label_rows(ax, labels, f"contribution ({unit_of(explanation.scale)})", grid=None)
 
 
-def draw_matrix(
-    values: np.ndarray,
-    labels: Sequence[str],
-    ax: Axes,
-    *,
-    low: float,
-    high: float = 1.0,
-    digits: int = 2,
-    of_shares: bool = True,
-) -> Axes:
-    """Draw a symmetric matrix [n, n] as a heat map with its numbers; `low` is the palest colour, for example chance.
+def draw_matrix(values: np.ndarray, labels: Sequence[str], ax: Axes, *, low: float) -> Axes:
+    """Draw a symmetric matrix of shares [n, n] as a heat map with its numbers, as on the page, ".78".
 
-    Shares are written as on the page, ".78".
+    `low` is the palest colour, for example chance.
     """
-    texts = [[rounded(float(value), digits).removeprefix("0" if of_shares else "") for value in line] for line in values]
-    return heat_map((values - low) / max(high - low, 1e-12), texts, labels, labels, ax)
+    texts = [[rounded(float(value), 2).removeprefix("0") for value in line] for line in values]
+    return heat_map((values - low) / max(1 - low, 1e-12), texts, labels, labels, ax)
 
 
 def draw_interactions(interactions: Interactions, features: Sequence[str], ax: Axes) -> Axes:
@@ -100,7 +91,9 @@ def draw_interactions(interactions: Interactions, features: Sequence[str], ax: A
     high = float(between.max(initial=0.0)) or float(strength.max(initial=0.0))
     digits = int(np.clip(1 - np.floor(np.log10(high)), 2, 6)) if high > 0 else 2  # of the strongest, two that tell
     labels = [shortened(interactions.schema.features[i].label) for i in named]
-    draw_matrix(strength, labels, ax, low=0.0, high=high, digits=digits, of_shares=False)
+    heat_map(
+        strength / max(high, 1e-12), [[rounded(float(size), digits) for size in line] for line in strength], labels, labels, ax
+    )
     ax.set_xlabel(f"mean size of the interaction, on the diagonal of the main effect ({unit_of(interactions.scale)})")
     return ax
 
@@ -129,13 +122,8 @@ def draw_contributions(
     labels, counting : sequence of str, of bool
         What the legend calls each explanation, and whether it counts.
     """
-    schema, first = explanations[0].schema, explanations[0]
-    named = [schema.position(name) for name in features]
-    lines = [f"{schema.features[i].label}: {schema.features[i].format(first.rows[row, i])}" for i in named]
-    values = np.array([[*one.values[row, named], np.delete(one.values[row], named).sum()] for one in explanations])
-    if others := len(schema) - len(named):
-        lines.append(plural(others, "other column"))
-    y, values = np.arange(len(lines)), values[:, : len(lines)]
+    first, (lines, values) = explanations[0], _lines_of(explanations, row, features)
+    y = np.arange(len(lines))
     if any(counting):
         mean = values[np.array(counting)].mean(axis=0)
         ax.barh(y, mean, color=[UP if size > 0 else DOWN for size in mean], height=0.46, alpha=0.28)
@@ -158,15 +146,20 @@ def draw_contributions(
     return ax
 
 
+def _lines_of(explanations: Sequence[Explanation], row: int, features: Sequence[str]) -> tuple[list[str], np.ndarray]:
+    """Return what a person has in some features, one line for the others, and the contributions [explanations, lines]."""
+    schema, rows = explanations[0].schema, explanations[0].rows
+    named = [schema.position(name) for name in features]
+    lines = [f"{schema.features[i].label}: {schema.features[i].format(rows[row, i])}" for i in named]
+    if others := len(schema) - len(named):
+        lines.append(plural(others, "other column"))
+    values = np.array([[*one.values[row, named], np.delete(one.values[row], named).sum()] for one in explanations])
+    return lines, values[:, : len(lines)]
+
+
 def draw_waterfall(explanation: Explanation, row: int, features: Sequence[str], ax: Axes) -> Axes:
     """Draw the way from the base value to one person's prediction, a step a feature, the others in one."""
-    schema, values = explanation.schema, explanation.values[row]
-    named = [schema.position(name) for name in features]
-    steps = [float(values[i]) for i in named]
-    labels = [f"{schema.features[i].label}: {schema.features[i].format(explanation.rows[row, i])}" for i in named]
-    if others := len(schema) - len(named):
-        steps.append(float(np.delete(values, named).sum()))
-        labels.append(plural(others, "other column"))
+    labels, (steps,) = _lines_of([explanation], row, features)
     start = float(explanation.base_values[row])
     levels, y, digits = start + np.cumsum([0.0, *steps]), np.arange(1, len(steps) + 1), decimals_of_values(2)
     ax.barh(y, steps, left=levels[:-1], color=[UP if step > 0 else DOWN for step in steps], height=0.56)
