@@ -7,7 +7,7 @@ import io
 import textwrap
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,24 +18,14 @@ if TYPE_CHECKING:
 LETTER = 0.65  # width of a letter of a title, as a share of its height
 
 
-def canvas_of(
-    lines: int,
-    columns: int,
-    *,
-    width: float,
-    height: float,
-    sharex: bool | Literal["col"] = False,
-    sharey: bool | Literal["row"] = False,
-    height_ratios: Sequence[float] | None = None,
-) -> tuple[Canvas, np.ndarray]:
-    """Return an empty figure, in inches, and its axes [lines, columns]."""
+def canvas_of(lines: int, columns: int, *, width: float, height: float, **shared: Any) -> tuple[Canvas, np.ndarray]:
+    """Return an empty figure, in inches, and its axes [lines, columns]; `shared` are options of `Figure.subplots`."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(width, height), layout="constrained")
     FigureCanvasSVG(canvas)
-    axes = canvas.subplots(lines, columns, sharex=sharex, sharey=sharey, squeeze=False, height_ratios=height_ratios)
-    return canvas, axes
+    return canvas, canvas.subplots(lines, columns, squeeze=False, **shared)
 
 
 def panels(

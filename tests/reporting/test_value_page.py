@@ -19,7 +19,7 @@ from dlx.errors import DlxError
 from dlx.model import wrap
 from dlx.progress import Narrator
 from dlx.reporting.sections import names
-from dlx.reporting.sections.fairness.value import measure
+from dlx.reporting.sections.fairness.measure import measure
 
 SECTIONS = names(task="regression")
 OF_CLASSES = r"(?i)probabilit|log-odds|\brisk|\bevent|log loss|ROC AUC|flagged|denied|denial|false alarm|logit"

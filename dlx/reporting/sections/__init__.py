@@ -4,9 +4,8 @@
 tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest_first`) and ``COVERS`` (what it answers of the checklists in
 `dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the
 prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page.
-Where classes and a value share nothing, ``value.py`` measures a value and ``value.md.j2`` tells of it. In ``<name>/figures.py``
-is a function a figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says
-``figure("<function>")``.
+Where the prose of a value shares little with that of classes, it is ``value.md.j2``. In ``<name>/figures.py`` is a function a
+figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says ``figure("<function>")``.
 
 What the prose sees: ``context``, ``case``, ``target``, ``m`` (what was measured), ``words`` (of the task),
 ``unit`` (after a value; "" where it has none), ``unit_of(scale)``; ``line(table, column=value)``, ``lines(...)`` of the tables,
@@ -40,6 +39,7 @@ from dlx.schema import Target
 
 HERE = Path(__file__).parent
 MOST_LINES = 100  # of a table on a page
+OF_DECISIONS = ("decision", "mitigation", "reasons", "recalibration")  # items of the checklists: nothing is decided by a value
 DIGITS = 3  # of the spread of values, with which they are printed
 
 
@@ -108,12 +108,8 @@ def longest_first(sections: Sequence[str]) -> list[str]:
 
 def covers(name: str, task: str = "binary") -> tuple[str, ...]:
     """Return what of the reviewers' checklists a section answers of a kind of target."""
-    return getattr(_module(name, _measuring(name, task)), "COVERS", ()) if name in names(task=task) else ()
-
-
-def _measuring(name: str, task: str) -> str:
-    """Return which file of a section measures a kind of target."""
-    return "value" if task == "regression" and (HERE / name / "value.py").exists() else "measure"
+    answered = getattr(_module(name, "measure"), "COVERS", ()) if name in names(task=task) else ()
+    return tuple(item for item in answered if task != "regression" or item not in OF_DECISIONS)
 
 
 def tell(name: str, context: RunContext, links: Links) -> Told:
@@ -124,10 +120,10 @@ def tell(name: str, context: RunContext, links: Links) -> Told:
     BugError
         If it fails by a fault of dlx.
     """
-    module, measuring = _module(name, "measure"), _measuring(name, context.case.schema.target.kind)
+    module = _module(name, "measure")
     try:
         with values_of(context.case):
-            measured = context.once(f"section {name}", lambda: _module(name, measuring).measure(context))
+            measured = context.once(f"section {name}", lambda: module.measure(context))
             return _told(name, module, context, measured, links)
     except Exception as error:
         if is_own_fault(error):

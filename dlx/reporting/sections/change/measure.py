@@ -14,15 +14,15 @@ import pandas as pd
 
 from dlx.audit.adverse_action import ReasonMap, Source, association
 from dlx.audit.classes import any_but, likeliest_classes
-from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, recourse
+from dlx.audit.counterfactuals import Answer, Recourse, column_shifts, denied, recourse, recourse_into
 from dlx.audit.counterfactuals.action_set import ORDINARY
 from dlx.audit.counterfactuals.plausibility import BOUND, CORRELATED, NEIGHBOURS, ORDINARY_PEOPLE, Correlations
 from dlx.background import sample
-from dlx.context import RunContext
+from dlx.context import TOP, RunContext
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import Model, decided
-from dlx.reporting.phrases import people_word
+from dlx.reporting.phrases import amount, people_word
 from dlx.reporting.sections import Measured, joined
 from dlx.reporting.sections.change.reasons import measure_reasons
 from dlx.rounding import percent_beside
@@ -58,10 +58,16 @@ class About:
 
 
 def measure(context: RunContext) -> Measured:
-    """Return what would change the answers of the black boxes, or of all models where none is; the others judge the changes."""
+    """Return what would change the answers of the black boxes, or of all models where none is; the others judge the changes.
+
+    Of a value: what would bring people into the range that is wanted.
+    """
     models, schema = context.audited, context.case.schema
     can_change = any(feature.actionable for feature in schema.features)
-    tables, facts, about = changing_columns(context)
+    tables, facts, about = _changing_columns(context)
+    if schema.target.is_value:
+        tables |= _into_range(context, facts, about, is_possible=can_change and not schema.target.past)
+        return Measured(tables, facts, About(**about))
     if can_change:
         tables |= _shifts(context, models, about)
     if can_change and not schema.target.past:
@@ -71,7 +77,7 @@ def measure(context: RunContext) -> Measured:
     return Measured(tables, facts, About(**about))
 
 
-def changing_columns(context: RunContext) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
+def _changing_columns(context: RunContext) -> tuple[dict[str, pd.DataFrame], dict[str, float], dict[str, Any]]:
     """Return which columns go together, and which may change."""
     schema, train = context.case.schema, context.case.train
     may = {feature.name for feature in schema.features if feature.actionable}
@@ -135,18 +141,39 @@ def _recourse(context: RunContext, facts: dict[str, float], about: dict[str, Any
     def search(model: Model, people: Dataset, **asked: Any) -> Recourse:
         return recourse(judges[model.name], people, **asked)
 
-    found, tables = searched_for(context, about, flagged, search, judges=judges, called="denied")
+    found, tables = _searched_for(context, about, flagged, search, judges=judges, called="denied")
     if not found:
         return {}
     about["into"] = into
     odds = [p / (1 - p) for p in (found[0].goal, found[0].threshold)]
-    facts |= {"goal": found[0].goal, "margin": 1 - odds[0] / odds[1], **facts_of(found)}
+    facts |= {"goal": found[0].goal, "margin": 1 - odds[0] / odds[1], **_facts_of(found)}
     if case.several is not None:
         tables["recourse_classes"] = _classes_then(context, found)
-    return tables | example_of(found, about, partial(percent_beside, threshold=found[0].threshold, decimals=1))
+    return tables | _example_of(found, about, partial(percent_beside, threshold=found[0].threshold, decimals=1))
 
 
-def searched_for(
+def _into_range(
+    context: RunContext, facts: dict[str, float], about: dict[str, Any], *, is_possible: bool
+) -> dict[str, pd.DataFrame]:
+    """Return what people can change so that their prediction falls into the range of values that is wanted."""
+    test, into = context.case.test, context.wanted
+    facts |= {"low": into.low, "high": into.high, "is_asked": context.into is not None, "top": 1 - TOP}
+    if not is_possible:
+        return {}
+
+    def outside(model: Model) -> Dataset:
+        return test[~into.holds(model.predict(test, "value"))]
+
+    judges, search = {model.name: model for model in context.told_of}, partial(recourse_into, into=into)
+    found, tables = _searched_for(context, about, outside, search, judges=judges, called="outside")
+    if not found:
+        return {}
+    facts |= _facts_of(found)
+    tables["recourse_search"] = tables["recourse_search"].drop(columns="within_margin")
+    return tables | _example_of(found, about, amount)
+
+
+def _searched_for(
     context: RunContext,
     about: dict[str, Any],
     needing: Callable[[Model], Dataset],
@@ -177,7 +204,7 @@ def searched_for(
     }
 
 
-def facts_of(found: Sequence[Recourse]) -> dict[str, float]:
+def _facts_of(found: Sequence[Recourse]) -> dict[str, float]:
     """Return what makes a change plausible, and how many ways were looked for."""
     facts = {"near": found[0].limit, "neighbours": NEIGHBOURS, "ordinary": ORDINARY_PEOPLE}
     return facts | {"from_quantile": ORDINARY[0], "to_quantile": ORDINARY[1], "wanted": WANTED}
@@ -219,7 +246,7 @@ def _median_having(one: Recourse) -> Answer:
     return having[len(having) // 2]
 
 
-def example_of(found: Sequence[Recourse], about: dict[str, Any], say: Callable[[float], str]) -> dict[str, pd.DataFrame]:
+def _example_of(found: Sequence[Recourse], about: dict[str, Any], say: Callable[[float], str]) -> dict[str, pd.DataFrame]:
     """Return the ways of the person in the middle, by the first model from which there are any."""
     one = next((one for one in found if one.found.any()), None)
     if one is None:

@@ -59,9 +59,9 @@ class About:
             self.remarks.append(f"{what}: {in_a_line(error)}")
             return None
 
-    def of_each(self, what: str, ask: Callable[[Model], Found]) -> list[Found]:
-        """Return the answers of those models that have one."""
-        answers = [self.attempt(f"{what} by {model.name}", partial(ask, model)) for model in self.models]
+    def of_each(self, what: str, ask: Callable[..., Found], *given: Any, **asked: Any) -> list[Found]:
+        """Return the answers of those models that have one to ``ask(model, *given, **asked)``."""
+        answers = [self.attempt(f"{what} by {one.name}", partial(ask, one, *given, **asked)) for one in self.models]
         return [answer for answer in answers if answer is not None]
 
 
@@ -108,20 +108,16 @@ def _most(context: RunContext, model: Model) -> dict[str, Any]:
 
 
 def _curves(context: RunContext, about: About, features: Sequence[str]) -> None:
-    scales, seed = context.main.scales, context.seed
+    scales = context.main.scales
     scale: Scale = "probability" if "probability" in scales else scales[0]
+    asked: dict[str, Any] = {"scale": scale, "seed": context.seed}
     with context.narrator.step("Measuring partial dependence and ALE", "columns") as update:
         for done, name in enumerate(features, 1):
-
-            def curve(model: Model, name: str = name) -> PartialDependence:
-                return partial_dependence(model, context.people, name, scale=scale)
-
-            def steps(model: Model, name: str = name) -> AccumulatedEffects:
-                return accumulated_local_effects(model, about.local, name, scale=scale, seed=seed)
-
-            label = f"of “{context.case.schema[name].label}”"
-            about.curves.extend(filter(None, [about.of_each(f"The partial dependence {label}", curve)]))
-            about.accumulated.append(about.of_each(f"ALE {label}", steps))
+            what = f"The partial dependence of “{context.case.schema[name].label}”"
+            if curves := about.of_each(what, partial_dependence, context.people, name, scale=scale):
+                about.curves.append(curves)
+            what = f"ALE of “{context.case.schema[name].label}”"
+            about.accumulated.append(about.of_each(what, accumulated_local_effects, about.local, name, **asked))
             update(done, len(features))
 
 
@@ -129,11 +125,8 @@ def _shuffled(context: RunContext, about: About) -> dict[str, pd.DataFrame]:
     """Return permutation importance, the first column of each model, and the columns that say the same or tell the outcome."""
     people = sample(context.case.test, context.fewer(TEST_PEOPLE), seed=context.seed)
     with context.narrator.step("Shuffling columns", "columns") as update:
-
-        def ask(model: Model) -> pd.DataFrame:
-            return permutation_importance(model, people, seed=context.seed, progress=update)
-
-        found = joined(about.of_each("Permutation importance", ask))
+        asked: dict[str, Any] = {"seed": context.seed, "progress": update}
+        found = joined(about.of_each("Permutation importance", permutation_importance, people, **asked))
     if not len(found):
         return {}
     firsts = found.groupby("model", sort=False).head(1).copy()
@@ -160,17 +153,15 @@ def _pairs(context: RunContext, about: About, features: Sequence[str]) -> dict[s
         return {}
     some = sample(about.local, PAIR_PEOPLE, seed=context.seed)
     with context.narrator.step("Measuring pairs of columns", "models") as update:
-        asked: dict[str, Any] = {"seed": context.seed}
-        found = about.of_each("Friedman's H", lambda m: friedman_h(m, some, features, scale=m.scales[0], **asked))
+        seed = context.seed
+        found = about.of_each("Friedman's H", lambda m: friedman_h(m, some, features, scale=m.scales[0], seed=seed))
         update(len(about.models), len(about.models))
         if not found:
             return {}
         pair, train = (found[0]["feature"][0], found[0]["other_feature"][0]), context.case.train
-
-        def surface(model: Model) -> PairDependence:
-            return pair_dependence(model, some, pair, scale=model.scales[0], observed=train)
-
-        about.surfaces += about.of_each("The two-way partial dependence", surface)
+        about.surfaces += about.of_each(
+            "The two-way partial dependence", lambda m: pair_dependence(m, some, pair, scale=m.scales[0], observed=train)
+        )
     strongest = joined([table.head(1) for table in found])
     return {
         **{"friedman_h": joined(found), "strongest_pairs": strongest},
@@ -222,22 +213,18 @@ def _hidden(about: About) -> pd.DataFrame:
 
 def _interactions(context: RunContext, about: About) -> Interactions | None:
     """Return the Shapley interactions of the main model, of as many people as they may cost; of many columns the top."""
-    columns = len(context.case.schema)
+    model, columns, people, background = context.main, len(context.case.schema), context.panel, context.background
+    asked: dict[str, Any] = {"scale": model.scales[0], "seed": context.seed}
     if columns > MOST_COLUMNS:
-        chosen: dict[str, Any] = {"columns": about.top, "background": context.background}
-        return _joint(context, about, context.panel, chosen)
-    each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
-    most = max(1, MIXED_ROWS // each)
-    people = context.panel[: min(len(context.panel), most)]
-    count = len(context.background) if context.budget.is_thorough else min(REFERENCES, most // len(people))
-    references = sample(context.background, max(1, count), seed=context.seed)
-    return _joint(context, about, people, {"background": references})
-
-
-def _joint(context: RunContext, about: About, people: Dataset, asked: dict[str, Any]) -> Interactions | None:
-    model = context.main
+        asked["columns"] = about.top
+    else:
+        each = 2**columns if columns <= MOST_ENUMERATED else 2 * usual_coalitions(columns)
+        most = max(1, MIXED_ROWS // each)
+        people = people[: min(len(people), most)]
+        count = len(background) if context.budget.is_thorough else min(REFERENCES, most // len(people))
+        background = sample(background, max(1, count), seed=context.seed)
     with context.narrator.step(f"Measuring interactions in {model.name}", "people") as update:
-        asked |= {"scale": model.scales[0], "seed": context.seed, "progress": update}
+        asked |= {"background": background, "progress": update}
         return about.attempt(f"The interactions in {model.name}", lambda: interactions(model, people, **asked))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -16,8 +16,10 @@ from dlx.audit.mispredictions import (
     confident_errors,
     decisions_of,
     explained_losses,
+    largest_errors,
     loss_by_slice,
     overconfidence,
+    predictions_of,
     pushes,
     slices,
 )
@@ -39,7 +41,7 @@ EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
 LOSSES = 250, 1_000  # test rows whose loss is explained, quick and thorough
 SEEDS = 5  # trainings of a net with and without the remedy, of a thorough report
-Found = tuple[dict[str, pd.DataFrame], str]
+Found = tuple[dict[str, pd.DataFrame], str]  # tables of a model by the names of their CSVs, and why it has no slices
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,32 +61,24 @@ class About:
 
 
 def measure(context: RunContext) -> Measured:
-    """Return where each black box is wrong; all models, if none is a black box."""
-    found = looked_into(context, _of)
-    losses = min(context.fewer(LOSSES[context.budget.is_thorough]), len(context.case.test))
-    return replace(found, facts={**found.facts, "little": LEVELS[1], "losses": losses}) if found.tables else found
-
-
-def looked_into(context: RunContext, look: Callable[[RunContext, Model], Found]) -> Measured:
-    """Return the tables that a look at each black box (at all models, if none is one) gives, and what a remedy changes.
-
-    A look gives the tables of one model, by the names of their CSVs without the section's, and why it has no slices.
-    """
-    test = context.case.test
+    """Return where each black box is wrong, or far off (all models, if none is one), and what a remedy changes."""
+    test, is_value = context.case.test, context.case.schema.target.is_value
     assert test.outcomes is not None
-    facts = {"test_rows": len(test), "certain": LEVEL, "significant": SIGNIFICANT, "most_tested": MOST_TESTED}
+    facts: dict[str, float] = {"test_rows": len(test), "certain": LEVEL, "significant": SIGNIFICANT, "most_tested": MOST_TESTED}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
     models, remedy = context.audited, known_remedy(context.case)
     found, no_slices, fixed = list[dict[str, pd.DataFrame]](), dict[str, str](), dict[str, Fixed]()
     with context.narrator.step("Finding where models err, and why", "models") as update:
         for model in models:
-            tables, why = look(context, model)
+            tables, why = (_of_value if is_value else _of_decisions)(context, model)
             more, mended = _remedied(context, model, remedy)
             found.append(tables | more)
             no_slices |= {model.name: why} if why else {}
             fixed |= {model.name: mended} if mended is not None else {}
             update(len(found), len(models))
+    if not is_value:
+        facts |= {"little": LEVELS[1], "losses": min(context.fewer(LOSSES[context.budget.is_thorough]), len(test))}
     names = dict.fromkeys(name for one in found for name in one)
     units = {model.name: unit_of(model.scales[0]) for model in models}
     about = About(units, no_slices, remedy, fixed, _command_of(context, fixed))
@@ -114,17 +108,28 @@ def _remedied(context: RunContext, model: Model, remedy: Remedy | None) -> tuple
     return tables, fixed
 
 
-def _of(context: RunContext, model: Model) -> Found:
+def _of_value(context: RunContext, model: Model) -> Found:
+    """Return where one model is off: the people who are predicted farthest off, slices, and what pushed errors."""
+    every = predictions_of(model, context.case.test)
+    some = every[np.argsort(-every.losses, kind="stable")[:WORST]]
+    largest = largest_errors(some, explanation=_contributions_of(context, model, some))
+    named = largest.assign(person=largest["person"].astype(str))  # the name of a row, also where it is a number
+    _, tables, why = _sliced(context, every, lambda: predictions_of(model, context.case.validation))
+    of_a_value = {name: table.replace({"of": {"risk": "error"}}) for name, table in tables.items()}
+    return {"largest": named, **of_a_value, "pushes": _pushed(context, model, every)}, why
+
+
+def _of_decisions(context: RunContext, model: Model) -> Found:
     """Return where one model decides wrongly."""
     decisions = decisions_of(model, context.case.test)
-    searched, tables, why = sliced(context, decisions, lambda: decisions_of(model, context.case.validation))
+    searched, tables, why = _sliced(context, decisions, lambda: decisions_of(model, context.case.validation))
     sure = overconfidence(decisions, seed=context.seed)
     tables |= {"rates": _rates(decisions), "overconfidence": sure.assign(is_more=sure["observed"] > sure["high"])}
-    tables |= {"confident": _confident(context, model, decisions), "pushes": pushed(context, model, decisions)}
+    tables |= {"confident": _confident(context, model, decisions), "pushes": _pushed(context, model, decisions)}
     return tables | {"losses": _losses(context, model, decisions, searched)}, why
 
 
-def sliced(
+def _sliced(
     context: RunContext, judged: Judged, discover: Callable[[], Judged]
 ) -> tuple[list[Slices], dict[str, pd.DataFrame], str]:
     """Return the slices of a model, found on other rows, their tables, and why there are none."""
@@ -138,7 +143,7 @@ def sliced(
     return searched, tables | {"search": pd.DataFrame(counts, columns=["model", "of", "tested", "found"])}, ""
 
 
-def pushed(context: RunContext, model: Model, judged: Judged) -> pd.DataFrame:
+def _pushed(context: RunContext, model: Model, judged: Judged) -> pd.DataFrame:
     """Return which columns pushed the wrong way, among the test rows whose contributions are known."""
     some = sample(np.arange(len(judged)), context.fewer(MOST_AUDITED), seed=context.seed)
     found = pushes(judged[some], context.contributions[model.name], seed=context.seed)
@@ -161,13 +166,13 @@ def _confident(context: RunContext, model: Model, decisions: Decisions) -> pd.Da
     surest, target = confident_errors(decisions, most=WORST), context.case.schema.target
     at = np.flatnonzero(np.isin(decisions.people.index, surest["person"]))
     if len(at):
-        surest = confident_errors(decisions[at], explanation=contributions_of(context, model, decisions[at]))
+        surest = confident_errors(decisions[at], explanation=_contributions_of(context, model, decisions[at]))
     surest["person"] = surest["person"].astype(str)  # the name of a row, also where it is a number
     surest.insert(3, "decision", np.where(surest["kind"] == FALSE_POSITIVE, target.flagged, target.cleared))
     return surest
 
 
-def contributions_of(context: RunContext, model: Model, judged: Judged) -> Explanation:
+def _contributions_of(context: RunContext, model: Model, judged: Judged) -> Explanation:
     """Return Shapley values on the model's own scale, by the method that is exact and quick where there is one."""
     return context.explain(model, judged.people, explainers.best_shapley(model, model.scales[0]))
 

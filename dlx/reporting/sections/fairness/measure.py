@@ -12,7 +12,19 @@ import pandas as pd
 from dlx.audit.adverse_action.rules import strongest_proxies
 from dlx.audit.fairness.groups import MIN_PEOPLE, Partition, compared, partition, protected_groups
 from dlx.audit.fairness.proxies import FOLDS, PROXY_AUC, carriers, column_proxies, contrasts, explained_gap, proxy_strength
-from dlx.audit.fairness.rates import CLEARED, EVENTS, MIN_CASES, SELECTED, GroupMeasures, group_rates
+from dlx.audit.fairness.rates import (
+    CLEARED,
+    ERROR,
+    EVENTS,
+    MIN_CASES,
+    OBSERVED,
+    PREDICTED,
+    SELECTED,
+    SIZE,
+    GroupMeasures,
+    group_errors,
+    group_rates,
+)
 from dlx.audit.fairness.thresholds import COST, FALSE_GAP, RATIO, TRUE_GAP
 from dlx.background import sample
 from dlx.context import MOST_AUDITED, RunContext
@@ -21,7 +33,7 @@ from dlx.plots import unit_of
 from dlx.remedies import recipe_of
 from dlx.remedies.mitigation import REWEIGHED, mitigations
 from dlx.reporting.sections import Measured, joined
-from dlx.stats import LEVEL
+from dlx.stats import LEVEL, spread
 
 TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary", "regression"), "audit"
 COVERS = ("proxies", "mitigation")
@@ -49,17 +61,19 @@ class About:
 
 
 def measure(context: RunContext) -> Measured:
-    """Return how the models treat groups of people; no tables where the table has no protected column to compare by."""
+    """Return how the models treat groups of people; no tables where there is no protected column to compare by."""
     target, use = context.case.schema.target, context.to_use[0]
+    if target.is_value:
+        return _of_value(context, use)
     models = list(dict.fromkeys([*context.audited, use]))
     rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
-    about = about_of(context, models, favourable=rate, word=word)
+    about = _about_of(context, models, favourable=rate, word=word)
     facts = {"test_rows": len(context.case.test), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
     facts |= {"people": MIN_PEOPLE, "cases": MIN_CASES, "folds": FOLDS, "strongest": STRONGEST}
     if not about.shown:
         return Measured({}, facts, about)
-    rates, gaps, crossed = treatment(context, about, group_rates)
-    tables = explained_groups(context, models, about)
+    rates, gaps, crossed = _treatment(context, about, group_rates)
+    tables = _explained_groups(context, models, about)
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
     mended_models = models if context.budget.is_thorough else [use]
     mended = _mended(context, mended_models, [by for by in about.shown if by.name in judged], tables["carriers"])
@@ -69,10 +83,10 @@ def measure(context: RunContext) -> Measured:
     tried = tuple(model.name for model in mended_models)
     left = tuple(name for name in tried if name not in again)
     about = replace(about, crossed=crossed, mended=tried, not_trained_again=left)
-    return Measured(named_tables(tables, about) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
+    return Measured(_named(tables, about) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
 
 
-def about_of(context: RunContext, models: Sequence[Model], *, favourable: str, word: str) -> About:
+def _about_of(context: RunContext, models: Sequence[Model], *, favourable: str, word: str) -> About:
     """Return by what people are compared, and by what they must not be."""
     schema, every = context.case.schema, compared(context.case)
     fit = [by for by in every if not by.objection]
@@ -90,7 +104,7 @@ def about_of(context: RunContext, models: Sequence[Model], *, favourable: str, w
     )
 
 
-def treatment(
+def _treatment(
     context: RunContext, about: About, compare: Callable[..., GroupMeasures]
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[Partition, ...]]:
     """Return what models make of each group, how far groups are apart, and the pairs of columns that part people, too.
@@ -117,7 +131,7 @@ def treatment(
     return rates, gaps, crossed
 
 
-def named_tables(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
+def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
     """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
     labels = {by.name: by.label for by in (*about.shown, *about.others, *about.crossed)}
     tables = {name: table.assign(label=table["attribute"].map(labels)) for name, table in tables.items() if len(table)}
@@ -137,7 +151,7 @@ def _lowest(gaps: pd.DataFrame, shown: Sequence[Partition], rate: str) -> pd.Dat
     return renamed[["model", "attribute", "lowest", "highest", "value", "low", "high"]].reset_index(drop=True)
 
 
-def furthest_apart(
+def _furthest_apart(
     about: About, models: Sequence[str], rates: pd.DataFrame, gaps: pd.DataFrame, by: str, others: Mapping[str, str]
 ) -> pd.DataFrame:
     """Return a line a partition shown and model: the two groups furthest apart in the favourable rate, and by how much.
@@ -158,7 +172,7 @@ def furthest_apart(
 def _shown(about: About, rates: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
     """Return, of each partition shown and black box, the two groups furthest apart in the favourable rate, and outcomes."""
     others = {"share": about.favourable, "events": EVENTS}
-    table = furthest_apart(about, about.models, rates, gaps, "ratio", others)
+    table = _furthest_apart(about, about.models, rates, gaps, "ratio", others)
     is_even = (table["ratio"] == 1) | table["ratio"].isna()
     found = [table["lowest"] == "", is_even, table["ratio_high"] < FOUR_FIFTHS, table["ratio_low"] > FOUR_FIFTHS]
     table.insert(2, "standing", np.select(found, ["few", "even", "below", "above"], "unclear"))
@@ -166,7 +180,7 @@ def _shown(about: About, rates: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFram
     return table.assign(is_widest=ratios == ratios.min())
 
 
-def explained_groups(context: RunContext, models: Sequence[Model], about: About) -> dict[str, pd.DataFrame]:
+def _explained_groups(context: RunContext, models: Sequence[Model], about: About) -> dict[str, pd.DataFrame]:
     """Return how well the rest tells the groups, through which columns, and what the gaps in output are made of."""
     people, shown = sample(context.case.test, context.fewer(MOST_AUDITED), seed=context.seed), about.shown
     explained = [context.contributions[model.name] for model in models]
@@ -217,6 +231,41 @@ def _single_proxies(context: RunContext, about: About, carried: pd.DataFrame) ->
     ]
     both = joined([table for table in (found, pd.DataFrame(finer, columns=columns)) if len(table)])
     return both.assign(column_label=both["column"].map(about.labels)) if len(both) else both
+
+
+def _of_value(context: RunContext, use: Model) -> Measured:
+    """Return how well the models predict groups of people; no tables where the table has no protected column to compare by."""
+    test, models = context.case.test, list(dict.fromkeys([use, *context.audited]))
+    about = _about_of(context, models, favourable=ERROR, word="")
+    facts = {"test_rows": len(test), "certain": LEVEL, "proxy": PROXY_AUC, "people": MIN_PEOPLE, "folds": FOLDS}
+    if not about.shown or test.outcomes is None or len(np.unique(test.outcomes)) < 2:
+        return Measured({}, facts, replace(about, shown=()))
+    means, gaps, crossed = _treatment(context, about, group_errors)
+    tables = {"rates": means, "gaps": gaps, "shown": _shown_means(about, about.models, means, gaps)}
+    tables |= _explained_groups(context, models, about)
+    about = replace(about, crossed=crossed)
+    widest = _widest(about, means, gaps, spread(test.outcomes, test.weights))
+    return Measured(_named(tables, about) | {"fairness_lights": widest}, facts, about)
+
+
+def _shown_means(about: About, models: Sequence[str], means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Return, of each partition shown and model, the groups predicted too low and too high by most, beside each other."""
+    others = {rate: rate for rate in (ERROR, SIZE, PREDICTED, OBSERVED)}
+    table = _furthest_apart(about, models, means, gaps, "difference", others)
+    is_clear = (table["difference_low"] > 0) | (table["difference_high"] < 0)
+    table.insert(2, "standing", np.select([table["lowest"] == "", is_clear], ["few", "apart"], "even"))
+    apart = table["difference"].where((table["model"] == models[0]) & (table["standing"] != "few"))
+    errors = {end: table[f"{ERROR}_{end}"] for end in ("lowest", "highest")}
+    sizes = {f"size_{end}": error.abs() for end, error in errors.items()}
+    ways = {f"way_{end}": np.where(error > 0, "high", "low") for end, error in errors.items()}
+    return table.assign(**sizes, is_widest=apart == apart.max(), **ways)
+
+
+def _widest(about: About, means: pd.DataFrame, gaps: pd.DataFrame, spread: float) -> pd.DataFrame:
+    """Return, of each model, the two groups furthest apart in mean error, among those shown; `value` in standard deviations."""
+    told = _shown_means(about, list(dict.fromkeys(gaps["model"])), means, gaps).drop(columns="is_widest")
+    told = told[told["standing"] != "few"].sort_values("difference", ascending=False).drop_duplicates("model")
+    return told.assign(value=told["difference"] / spread).reset_index(drop=True)
 
 
 def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from dlx.audit.metrics import metrics_of
 from dlx.audit.miscalibration import Calibration, calibration
 from dlx.audit.recalibration import better_kind, recalibrated
 from dlx.audit.scores import judged, performance
+from dlx.audit.values import by_prediction, error_sizes, value_calibration
 from dlx.comparison.metrics import metrics_by_row
 from dlx.context import RunContext
 from dlx.dataset import Dataset
@@ -24,7 +25,7 @@ from dlx.explanation import Explanation
 from dlx.model import Model
 from dlx.remedies import recipe_of
 from dlx.reporting.sections import Measured, joined
-from dlx.stats import LEVEL, Interval, ends_of, interval_of_mean, resampled_means
+from dlx.stats import LEVEL, Interval, ends_of, interval_of_mean, resampled_means, spread
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary", "regression"), "models"
 COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
@@ -36,18 +37,20 @@ ROUNDED = 12  # decimals; below them a difference is that of sums in another ord
 class About:
     """The models behind the numbers."""
 
-    calibrations: dict[str, Calibration]  # on the test rows, by model
-    recalibrated: dict[str, Calibration]  # on the test rows, by the model that was recalibrated
-    refused: dict[str, str]  # why models that should have been recalibrated could not be
     use: str  # the model to use
     why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
-    ours: tuple[str, ...]  # the models that dlx trained, and can train again
-    known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_auc`
+    known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_auc`, or `_r2`
+    ours: tuple[str, ...] = ()  # the models that dlx trained, and can train again
+    calibrations: dict[str, Calibration] = field(default_factory=dict)  # of probabilities on the test rows, by model
+    recalibrated: dict[str, Calibration] = field(default_factory=dict)  # on the test rows, by the model that was recalibrated
+    refused: dict[str, str] = field(default_factory=dict)  # why models that should have been recalibrated could not be
 
 
 def measure(context: RunContext) -> Measured:
     """Return how good the models are on the test rows, and what acting on them is worth."""
     test, validation, seed = context.case.test, context.case.validation, context.seed
+    if context.case.schema.target.is_value:
+        return _of_value(context)
     assert test.outcomes is not None and validation.outcomes is not None
     facts = {"certain": LEVEL, "test_rows": len(test), "test_events": test.outcomes.sum(), "validation_rows": len(validation)}
     if len(np.unique(test.outcomes)) < 2:
@@ -79,15 +82,40 @@ def measure(context: RunContext) -> Measured:
     facts |= {"cost_ratio": tables["expected_cost"]["cost_ratio"].iloc[0], "threshold": test.schema.target.threshold}
     use, why = context.to_use
     if "advantages" in tables:
-        tables["opacity"] = opacity(tables["advantages"], use.name, "log_loss", "auc")
-    known, added = added_to_what_is_known(context, use)
+        tables["opacity"] = _opacity(tables["advantages"], use.name, "log_loss", "auc")
+    known, added = _added_to_what_is_known(context, use)
     ours = tuple(
         one.name for one in context.models if recipe_of(one, context.case) is not None and context.case.several is None
     )
-    return Measured(tables, facts | added, About(tested, after, refused, use.name, why, ours, known))
+    return Measured(tables, facts | added, About(use.name, why, known, ours, tested, after, refused))
 
 
-def opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
+def _of_value(context: RunContext) -> Measured:
+    """Return how good the models are on the test rows."""
+    test, seed = context.case.test, context.seed
+    assert test.outcomes is not None
+    facts = {"certain": LEVEL, "test_rows": float(len(test))}
+    if len(np.unique(test.outcomes)) < 2:
+        return Measured({}, facts)
+    facts |= {"mean": float(np.average(test.outcomes, weights=test.weights)), "spread": spread(test.outcomes, test.weights)}
+    predicted = {model.name: model.predict(test, "value") for model in context.models}
+    tables = {"performance": context.performance, "seen_rows": context.seen_rows}
+    tables["test_predictions"] = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
+    if context.interpretable and context.black_boxes:
+        tables["advantages"] = context.advantages
+    with context.narrator.step("Calibration"):
+        tables["error_sizes"] = joined(error_sizes(model, test, seed=seed) for model in context.models)
+        tables["calibration"] = joined(value_calibration(model, test, seed=seed) for model in context.models)
+        tables["by_prediction"] = joined(by_prediction(model, test, seed=seed) for model in context.models)
+    tables["value_summary"] = _summary_of_values(context, tables)
+    use, why = context.to_use
+    if "advantages" in tables:
+        tables["opacity"] = _opacity(tables["advantages"], use.name, "rmse", "mae")
+    known, added = _added_to_what_is_known(context, use)
+    return Measured(tables, facts | added, About(use.name, why, known))
+
+
+def _opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
     """Return how much better the best black box is than the best interpretable model: of each the one of the smallest loss.
 
     A black box that is the model to use stands for all.
@@ -102,7 +130,7 @@ def opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.Data
     return pd.DataFrame([line])
 
 
-def added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
+def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
     """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds.
 
     In ROC AUC over a logistic regression, of a value in R2 over a line.
@@ -164,12 +192,17 @@ def _worth(context: RunContext, tables: dict[str, pd.DataFrame], calibrations: d
         line |= {"events": counts["false_negative"] + counts["true_positive"], "flagged": counts["flagged"]}
         line |= {"false_alarms": counts["false_positive"], "people": len(context.case.test)}
         line |= {"flagged_share": shares["flagged"]}
-        slope = calibrations[model.name].slope.estimate  # infinite where the order is the wrong one
-        line |= {"stretch": np.nan if np.isnan(slope) else max(slope, 1 / slope) if slope > 0 else np.inf}
+        line |= {"stretch": float(_stretch(np.array(calibrations[model.name].slope.estimate)))}
         true = shares["ppv"] if counts["flagged"] else 0.0
         line |= {"false_share": 1 - true if counts["flagged"] else 0.0, "true_share": true}
         found.append(line)
     return pd.DataFrame(found)
+
+
+def _stretch(slopes: np.ndarray) -> np.ndarray:
+    """Return by which factor, from 1 on, predictions must be stretched or shrunk; infinite where their order is wrong."""
+    with np.errstate(divide="ignore"):
+        return np.where(slopes > 0, np.maximum(slopes, 1 / np.abs(slopes)), np.where(np.isnan(slopes), np.nan, np.inf))
 
 
 def _summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
@@ -180,6 +213,23 @@ def _summary(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         numbers = table.set_index("model")[["estimate", "low", "high"]].add_prefix(f"{name}_")
         found = found.join(numbers, on="model")
     return found
+
+
+def _summary_of_values(context: RunContext, tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return a line a model: each number with its interval, against guessing, and by how much predictions must be stretched."""
+    found = pd.DataFrame({"model": [model.name for model in context.models]})
+    for table, key in (("performance", "metric"), ("error_sizes", "quantity"), ("calibration", "quantity")):
+        for name, lines in tables[table].groupby(key, sort=False):
+            numbers = lines.set_index("model")[["estimate", "low", "high"]]
+            found = found.join(numbers.set_axis([name, f"{name}_low", f"{name}_high"], axis=1), on="model")
+    guessed = tables["performance"].query("metric == 'mae'").set_index("model")["reference"]
+    found["guessed"] = found["model"].map(guessed)
+    stretch = _stretch(found["slope"].to_numpy())
+    bent = np.select(
+        [found["slope_high"] < 1, found["slope_low"] > 1, found["slope"].isna()], ["extreme", "timid", "alike"], ""
+    )
+    off = np.select([found["bias_low"] > 0, found["bias_high"] < 0], ["high", "low"], "")
+    return found.assign(less=1 - found["mae"] / found["guessed"], stretch=stretch, bent=bent, off=off, size=found["bias"].abs())
 
 
 def _recalibrated(
@@ -193,7 +243,7 @@ def _recalibrated(
     kept = {name: one for name, one in found.items() if not isinstance(one, str)}
     after = {name: calibrated for name, (calibrated, _, _) in kept.items()}
     scores, changes = (joined(one[place] for one in kept.values()) for place in (1, 2))
-    return after, {"performance_recalibrated": scores, "explanations_recalibrated": changes} if after else {}, refused
+    return after, {"performance_recalibrated": scores, "explanations_recalibrated": changes}, refused
 
 
 def _mended(context: RunContext, model: Model) -> tuple[Calibration, pd.DataFrame, pd.DataFrame] | str:
