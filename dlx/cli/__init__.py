@@ -36,6 +36,7 @@ from dlx.cli.options import (
     by_name,
     kept_below,
     known_models,
+    loaded,
     one_class,
     opened,
     with_shared_options,
@@ -124,17 +125,12 @@ def check(
 
     Example: `dlx check loans.csv --target default --model mine.py:model`
     """
-    from dlx import checkpoint
     from dlx.data_check import check as check_
 
     named = known_models(model)
     kept_below(checkpoints)
     data = table.read
-    models = [
-        checkpoint.load_model(data, one, seed=seed, checkpoints=checkpoints) if isinstance(one, str) else one
-        for one in [opened(name, data, trust) for name in named]
-    ]
-    found = check_(data, models=models)
+    found = check_(data, models=[loaded(name, data, trust, seed=seed, checkpoints=checkpoints) for name in named])
     print_check(found)
     if found.to_decide:
         raise typer.Exit(TO_DECIDE)
@@ -197,7 +193,7 @@ def explain(
     A folder of .parquet files, or one of more than 65,536 rows, is explained in fragments, on all cores, in little memory; a
     run that was stopped goes on: `dlx explain bank_loan --people applications/ --model mlp --method deeplift --output why/`
     """
-    from dlx import bulk, checkpoint, explainers
+    from dlx import bulk, explainers
     from dlx.files import csv_text, file_name, write_together
     from dlx.progress import Narrator
     from dlx.runner import explain as explain_
@@ -210,8 +206,7 @@ def explain(
     known_models([model])
     data = one_class(table.data, level)
     folder = writable(output or Path(data.name))
-    found = opened(model, data, trust)
-    trained = checkpoint.load_model(data, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
+    trained = loaded(model, data, trust, seed=seed, checkpoints=checkpoints)
     asked: dict[str, Any] = {"method": method, "seed": seed, "implementation": implementation, "device": device}
     asked |= {"background": data.background(background, seed=seed), "scale": scale or trained.scales[0]}
     stem = f"{file_name(trained.name)}-{method}-{asked['scale']}-{seed}"

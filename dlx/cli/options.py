@@ -294,6 +294,14 @@ def opened(name: str, case: Dataset, trust: Iterable[str] | None, trained_on: st
         return open_model(name, case, trusted=[*trusted, *error.types], trained_on=trained_on)
 
 
+def loaded(name: str, case: Dataset, trust: Iterable[str] | None, *, seed: int, checkpoints: Path | None) -> Model:
+    """Return a model of the user's own, opened, or a trained one of dlx's."""
+    from dlx.checkpoint import load_model
+
+    found = opened(name, case, trust)
+    return load_model(case, found, seed=seed, checkpoints=checkpoints) if isinstance(found, str) else found
+
+
 def writable(folder: Path, remedy: str = "pass another --output") -> Path:
     """Return the folder, or raise before any work is done if results could not be written to it."""
     from dlx.files import refuse_unwritable

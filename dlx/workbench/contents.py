@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -71,10 +71,8 @@ def book(context: RunContext, tables: Mapping[str, pd.DataFrame], words: Words =
         "words": [*words],
     }
     background = context.background[: len(context.background) if len(people) else 0]
-    said = _of_task(context, people) | known
-    for model, one in zip(context.models, said["models"], strict=True):
-        one |= as_data(model)
-    return _common(context, people, background) | said | {"classes": _classes(context, people)}
+    of_class = _of_class(context, people, as_data) | known
+    return _common(context, people, background) | of_class | {"classes": _classes(context, people)}
 
 
 def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict[str, Any]:
@@ -86,10 +84,7 @@ def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict
 
 def served_part(context: RunContext, people: Dataset) -> dict[str, Any]:
     """Return what of that is another for each of several classes."""
-    said = _of_task(context, people) | {"explanations": [], "reasons": {}, "ways": {}}
-    for model, one in zip(context.models, said["models"], strict=True):
-        one["methods"] = _methods(model)
-    return said
+    return _of_class(context, people, lambda model: {"methods": _methods(model)})
 
 
 def context_of_class(context: RunContext, level: str) -> RunContext:
@@ -114,9 +109,7 @@ def _classes(context: RunContext, people: Dataset) -> dict[str, Any] | None:
         of_it = context_of_class(context, level)
         if not of_it.models:
             continue
-        part = _of_task(of_it, people.of_class(level)) | {"explanations": [], "reasons": {}, "ways": {}}
-        for model, one in zip(of_it.models, part["models"], strict=True):
-            one |= as_data(model)
+        part = _of_class(of_it, people.of_class(level), as_data)
         room -= len(json.dumps(part))
         if room < 0:
             break
@@ -129,8 +122,8 @@ def _named(context: RunContext, several: Target) -> dict[str, Any]:
     return {"label": several.label, "names": list(several.level_labels), "told": told}
 
 
-def _of_task(context: RunContext, people: Dataset) -> dict[str, Any]:
-    """Return what a book holds of the target: its words, the models' answers, what happened, and where they err."""
+def _of_class(context: RunContext, people: Dataset, tell: Callable[[Model], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a book holds of a target: its words, the models' answers and what else is told of them, what happened."""
     target = context.case.schema.target
     words = {name: getattr(target, name) for name in ("kind", "label", "person", "event", "risk", "flagged", "cleared", "unit")}
     words |= {"threshold": target.threshold, "reason": target.threshold_reason, "adverse_action": target.adverse_action}
@@ -141,9 +134,10 @@ def _of_task(context: RunContext, people: Dataset) -> dict[str, Any]:
     for place, model in enumerate(context.models):
         predicted = packed(model.predict(people, answered_on(model)) if len(people) else [], np.float64)
         said = {"name": model.name, "scales": list(model.scales), "colour": MODEL_COLOURS[place % len(MODEL_COLOURS)]}
-        models.append(said | {"predictions": predicted, "errors": _errors(context, model)})
+        models.append(said | {"predictions": predicted, "errors": _errors(context, model)} | tell(model))
     outcomes = None if people.outcomes is None else packed(people.outcomes, np.float64)
-    return {"target": words, "models": models, "main": context.main.name, "outcomes": outcomes}
+    of_target = {"target": words, "models": models, "main": context.main.name, "outcomes": outcomes}
+    return of_target | {"explanations": [], "reasons": {}, "ways": {}}
 
 
 def _errors(context: RunContext, model: Model) -> list[dict[str, Any]]:
