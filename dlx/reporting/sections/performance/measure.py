@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -47,31 +47,56 @@ class About:
 
 
 def measure(context: RunContext) -> Measured:
-    """Return how good the models are on the test rows, and what acting on them is worth."""
-    test, validation, seed = context.case.test, context.case.validation, context.seed
-    if context.case.schema.target.is_value:
-        return _of_value(context)
-    assert test.outcomes is not None and validation.outcomes is not None
-    facts = {"certain": LEVEL, "test_rows": len(test), "test_events": test.outcomes.sum(), "validation_rows": len(validation)}
+    """Return how good the models are on the test rows, whether predictions come true, and what acting on them is worth."""
+    test, target = context.case.test, context.case.schema.target
+    assert test.outcomes is not None
+    facts: dict[str, float] = {"certain": LEVEL, "test_rows": len(test)}
+    if not target.is_value:
+        facts |= {"test_events": test.outcomes.sum(), "validation_rows": len(context.case.validation)}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
-    scores = context.performance
-    predicted = {model.name: model.predict(test, "probability") for model in context.models}
+    predicted = {model.name: model.predict(test, target.scale) for model in context.models}
     predictions = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
-    tables = {"performance": scores, "test_predictions": predictions, "seen_rows": context.seen_rows}
-    with context.narrator.step("Judging decisions", "models") as update:
-        tables["expected_cost"] = joined(expected_cost(model, test, seed=seed) for model in context.models)
-        tables["confusion"] = joined(confusion(model, test) for model in context.models)
-        tables["decision_curves"] = joined(decision_curve(model, test, seed=seed) for model in context.models)
-        update(len(context.models), len(context.models))
+    tables = {"performance": context.performance, "test_predictions": predictions, "seen_rows": context.seen_rows}
+    use, why = context.to_use
     if context.interpretable and context.black_boxes:
-        tables["advantages"] = context.advantages
+        measures = ("rmse", "mae") if target.is_value else ("log_loss", "auc")
+        tables |= {"advantages": context.advantages, "opacity": _opacity(context.advantages, use.name, *measures)}
+    known, added = _added_to_what_is_known(context, use)
+    about = About(use.name, why, known)
+    if target.is_value:
+        mean = float(np.average(test.outcomes, weights=test.weights))
+        facts |= {"mean": mean, "spread": spread(test.outcomes, test.weights)}
+        return Measured(tables | _of_values(context), facts | added, about)
+    more, about = _of_decisions(context, about)
+    facts |= {"cost_ratio": more["expected_cost"]["cost_ratio"].iloc[0], "threshold": target.threshold}
+    return Measured(tables | more, facts | added, about)
+
+
+def _of_values(context: RunContext) -> dict[str, pd.DataFrame]:
+    """Return how large errors are, and whether predicted values come true."""
+    test, seed, tables = context.case.test, context.seed, {"performance": context.performance}
+    with context.narrator.step("Calibration"):
+        tables["error_sizes"] = joined(error_sizes(model, test, seed=seed) for model in context.models)
+        tables["calibration"] = joined(value_calibration(model, test, seed=seed) for model in context.models)
+        tables["by_prediction"] = joined(by_prediction(model, test, seed=seed) for model in context.models)
+    return tables | {"value_summary": _summary_of_values(context, tables)}
+
+
+def _of_decisions(context: RunContext, about: About) -> tuple[dict[str, pd.DataFrame], About]:
+    """Return what decisions are worth, whether probabilities come true, and what recalibration changes."""
+    test, validation, seed, models = context.case.test, context.case.validation, context.seed, context.models
+    tables = {"performance": context.performance}
+    with context.narrator.step("Judging decisions", "models") as update:
+        tables["expected_cost"] = joined(expected_cost(model, test, seed=seed) for model in models)
+        tables["confusion"] = joined(confusion(model, test) for model in models)
+        tables["decision_curves"] = joined(decision_curve(model, test, seed=seed) for model in models)
+        update(len(models), len(models))
+    assert validation.outcomes is not None
     parts = (test, validation) if len(np.unique(validation.outcomes)) > 1 else (test,)
-    tasks = [partial(calibration, model, some, seed=seed) for some in parts for model in context.models]
+    tasks = [partial(calibration, model, some, seed=seed) for some in parts for model in models]
     calibrated = context.side_by_side(tasks, "Calibration", "models")
-    tested, validated = (
-        {one.model: one for one in some} for some in (calibrated[: len(context.models)], calibrated[len(context.models) :])
-    )
+    tested, validated = ({one.model: one for one in some} for some in (calibrated[: len(models)], calibrated[len(models) :]))
     tables["worth"] = _worth(context, tables, tested)
     needing = {name for name, one in validated.items() if one.needs_recalibration}
     after, more, refused = _recalibrated(context, needing)
@@ -79,40 +104,9 @@ def measure(context: RunContext) -> Measured:
     tables |= {"calibration_curves": joined(curves), **more}
     tables["calibration"] = _calibrations({"validation": validated, "test": tested, "after": after}, needing)
     tables["_summary"] = _summary(tables)
-    facts |= {"cost_ratio": tables["expected_cost"]["cost_ratio"].iloc[0], "threshold": test.schema.target.threshold}
-    use, why = context.to_use
-    if "advantages" in tables:
-        tables["opacity"] = _opacity(tables["advantages"], use.name, "log_loss", "auc")
-    known, added = _added_to_what_is_known(context, use)
-    ours = tuple(
-        one.name for one in context.models if recipe_of(one, context.case) is not None and context.case.several is None
-    )
-    return Measured(tables, facts | added, About(use.name, why, known, ours, tested, after, refused))
-
-
-def _of_value(context: RunContext) -> Measured:
-    """Return how good the models are on the test rows."""
-    test, seed = context.case.test, context.seed
-    assert test.outcomes is not None
-    facts = {"certain": LEVEL, "test_rows": float(len(test))}
-    if len(np.unique(test.outcomes)) < 2:
-        return Measured({}, facts)
-    facts |= {"mean": float(np.average(test.outcomes, weights=test.weights)), "spread": spread(test.outcomes, test.weights)}
-    predicted = {model.name: model.predict(test, "value") for model in context.models}
-    tables = {"performance": context.performance, "seen_rows": context.seen_rows}
-    tables["test_predictions"] = pd.DataFrame({"row": test.index, "outcome": test.outcomes} | predicted)
-    if context.interpretable and context.black_boxes:
-        tables["advantages"] = context.advantages
-    with context.narrator.step("Calibration"):
-        tables["error_sizes"] = joined(error_sizes(model, test, seed=seed) for model in context.models)
-        tables["calibration"] = joined(value_calibration(model, test, seed=seed) for model in context.models)
-        tables["by_prediction"] = joined(by_prediction(model, test, seed=seed) for model in context.models)
-    tables["value_summary"] = _summary_of_values(context, tables)
-    use, why = context.to_use
-    if "advantages" in tables:
-        tables["opacity"] = _opacity(tables["advantages"], use.name, "rmse", "mae")
-    known, added = _added_to_what_is_known(context, use)
-    return Measured(tables, facts | added, About(use.name, why, known))
+    again = [model for model in models if recipe_of(model, context.case) is not None and context.case.several is None]
+    ours = tuple(model.name for model in again)
+    return tables, replace(about, ours=ours, calibrations=tested, recalibrated=after, refused=refused)
 
 
 def _opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
