@@ -3,6 +3,7 @@
 //
 // A column here is {levels, special}: how many levels it has (0 of a number), and codes that stand for no number.
 
+import { meanOf, sumOf } from "./products.js";
 import { randomNumbers } from "./random.js";
 
 const MOST_TRIES = 200; // of a number that falls into its bin
@@ -31,7 +32,7 @@ export async function cloudAround(predict, columns, row, background, { count, se
   let next = rows.length;
   for (const j of [...lone.keys()].filter(isAlone)) {
     const weights = asked.map((_, i) => kernelAt(absent[i], columns.length));
-    const total = weights.reduce((sum, weight) => sum + weight, 0);
+    const total = sumOf(weights);
     lone[j] = weights.reduce((sum, weight, i) => sum + weight * (rest[next + i] - rest[i]), 0) / total;
     next += asked.length;
   }
@@ -62,7 +63,7 @@ export function fitOf(cloud, count, width = 1) {
   const outputs = Float64Array.from(cloud.outputs.slice(0, count), (output, i) => output - (i === 0 ? lonely : 0));
   const present = cloud.bins.slice(0, count).map((bins) => Float64Array.from(bins, (bin, j) => Number(bin === own[j])));
   const weights = cloud.absent.slice(0, count).map((absent) => kernelAt(absent, size, width));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const total = sumOf(weights);
   const mean = new Float64Array(size);
   let level = 0;
   weights.forEach((weight, i) => {
@@ -87,7 +88,7 @@ export function fitOf(cloud, count, width = 1) {
   return {
     values: Float64Array.from(shares, (share, j) => slope(j) * (1 - share)),
     errors: Float64Array.from(shares, (share, j) => (Number.isNaN(lone[j]) ? Math.sqrt(Math.max(0, variances[j])) * (1 - share) : 0)),
-    base: level - dot(mean, slopes) + kept.reduce((sum, one) => sum + one, 0),
+    base: level - dot(mean, slopes) + sumOf(kept),
     r2: whole > 0 ? 1 - squares(left) / whole : 1,
     fitted,
   };
@@ -156,7 +157,7 @@ function lawOf({ levels, special }, codes) {
 
 /** Return what draws a normal number with the mean and deviation of some numbers that lies between two ends. */
 function cutNormal(numbers, low, high) {
-  const mean = numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+  const mean = meanOf(numbers);
   const deviation = Math.sqrt(numbers.reduce((sum, number) => sum + (number - mean) ** 2, 0) / numbers.length);
   return (random) => {
     for (let i = 0; deviation > 0 && i < MOST_TRIES; i += 1) {

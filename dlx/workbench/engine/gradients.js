@@ -9,7 +9,7 @@ import { differing, frontChanges } from "./mixtures.js";
 import { checkScale } from "./model.js";
 import { frontOfRows, outputsOfFronts, rowOf, stepValues } from "./net.js";
 import { GAUSS_POINTS, GAUSS_WEIGHTS, hasOneKink, isHead, meanHeadSlopes, meanSlope, nonlinearity } from "./nonlinearities.js";
-import { addRow, multiply, product } from "./products.js";
+import { addRow, meanOf, multiply, product } from "./products.js";
 
 const CLOSED = 1e-7; // of the change from a reference: how far a path may be from adding up
 const MOST_PIECES = 256;
@@ -61,7 +61,7 @@ function averaged(model, net, row, background, gradientFrom, scale) {
       values[j] += product(changes, place * net.frontWidth, gradient) / background.length;
     });
   });
-  return { values, base: outputs.reduce((sum, output) => sum + output, 0) / outputs.length, prediction };
+  return { values, base: meanOf(outputs), prediction };
 }
 
 /** Return the output's gradients with respect to the front, [rows, frontWidth], by what stands for derivatives. */

@@ -1,6 +1,8 @@
 // Nonlinearities, and their mean derivative between two values: of each element, or of a head, which makes one number of all
 // outputs of a net of several classes. See dlx.kernels.gradients.nonlinearities and dlx.model.heads.
 
+import { sumOf } from "./products.js";
+
 export const GAUSS_POINTS = [0.04691007703066802, 0.23076534494715845, 0.5, 0.7692346550528415, 0.953089922969332];
 export const GAUSS_WEIGHTS = [0.11846344252809454, 0.23931433524968324, 64 / 225, 0.23931433524968324, 0.11846344252809454];
 const HEAD_PIECES = 6; // of five points each, of the line between two rows' outputs
@@ -80,7 +82,7 @@ export function meanHeadSlopes(step, start, end) {
 function headSlopes({ op, chosen }, outputs) {
   const most = Math.max(...outputs.filter((_, i) => i !== chosen));
   const odds = outputs.map((output, i) => (i === chosen ? 0 : Math.exp(output - most)));
-  const total = odds.reduce((sum, one) => sum + one, 0);
+  const total = sumOf(odds);
   const own = op === "share" ? headOf({ op, chosen }, outputs) : 0;
   const unit = op === "share" ? own * (1 - own) : 1; // the derivative of the share by the log-odds
   return odds.map((one, i) => unit * (i === chosen ? 1 : -one / total));

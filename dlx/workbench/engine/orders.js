@@ -2,6 +2,7 @@
 // another in many orders; partial dependence, from everybody with another value in one column.
 
 import { differing } from "./mixtures.js";
+import { meanOf } from "./products.js";
 import { randomNumbers, shuffle } from "./random.js";
 
 /**
@@ -24,7 +25,7 @@ export async function ordersOf(predict, row, background, { count, seed = 0 }) {
     draw.outputs = draw.order.length ? [start, ...outputs.slice(next, next + within), prediction] : [prediction];
     next += within;
   }
-  const base = outputs.slice(0, background.length).reduce((sum, output) => sum + output, 0) / background.length;
+  const base = meanOf(outputs.slice(0, background.length));
   return { draws, base, prediction };
 }
 

@@ -1,4 +1,4 @@
-// Products of matrices, in float64: V8 converts each float32 that it reads, which takes longer than the product.
+// Products of matrices and sums, in float64: V8 converts each float32 that it reads, which takes longer than the product.
 
 const TOGETHER = 8; // rows of the weights that are added in one sweep, so that sums stay in registers
 
@@ -61,4 +61,12 @@ export function product(matrix, from, vector) {
   let total = 0;
   for (let i = 0; i < vector.length; i += 1) total += matrix[from + i] * vector[i];
   return total;
+}
+
+export function sumOf(numbers) {
+  return numbers.reduce((sum, number) => sum + number, 0);
+}
+
+export function meanOf(numbers) {
+  return sumOf(numbers) / numbers.length;
 }

@@ -5,6 +5,7 @@ import { additiveShapleyValues } from "./additive.js";
 import { EngineError, checkRow } from "./columns.js";
 import { START_ANEW, frontChanges, gainsOfRow, mixtureGames } from "./mixtures.js";
 import { checkScale } from "./model.js";
+import { meanOf, sumOf } from "./products.js";
 import { randomNumbers, shuffle } from "./random.js";
 import { readForTrees, treeShapleyValues } from "./trees.js";
 
@@ -58,8 +59,10 @@ function exactValues(model, row, background) {
   return values;
 }
 
-function meanOf(numbers) {
-  return numbers.reduce((total, number) => total + number, 0) / numbers.length;
+/** Return the variance among draws of each column: as it was seen, or as all columns vary where that is more and little was seen. */
+function variancesAmong(squares, freedom) {
+  const usual = sumOf(squares) / Math.max(1, sumOf(freedom));
+  return squares.map((sum, j) => Math.max(sum / Math.max(1, freedom[j]), (sum + BELIEVED * usual) / (freedom[j] + BELIEVED)));
 }
 
 function* sharpened(games, width, random, most) {
@@ -131,19 +134,14 @@ function answerOfSome({ prediction, outputs, players }, { means, width }, begun)
       sizes[j] += value ** 2;
     }
   }
-  const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
-  const freedom = seen.map((count) => Math.max(0, count - 1));
-  const usual = total(squares) / Math.max(1, total(freedom));
+  const among = variancesAmong(squares, seen.map((count) => Math.max(0, count - 1)));
   const largest = Math.max(...sizes.map((size, j) => size / Math.max(1, seen[j])));
   const student = 1 + STUDENT / (begun.length - 1);
-  const variances = squares.map((sum, j) => {
-    const variance = Math.max(sum / Math.max(1, freedom[j]), (sum + BELIEVED * usual) / (freedom[j] + BELIEVED));
-    return inAll[j] ** 2 * student * (seen[j] ? variance / seen[j] : largest);
-  });
+  const variances = among.map((variance, j) => inAll[j] ** 2 * student * (seen[j] ? variance / seen[j] : largest));
   const values = mean.map((value, j) => inAll[j] * value);
   const base = meanOf(outputs);
-  const gap = prediction - base - total(values);
-  const all = total(variances) || 1;
+  const gap = prediction - base - sumOf(values);
+  const all = sumOf(variances) || 1;
   const least = roundingOf(prediction, base);
   const errors = variances.map((variance) => Math.hypot(least, Math.sqrt(variance)));
   return { values: values.map((value, j) => value + (gap * variances[j]) / all), errors, base, prediction, isExact: false, isLast: false };
@@ -274,12 +272,8 @@ class Tally {
   /** Standard errors, a column each. */
   errors() {
     const { squares, freedom, counting, inDraws } = this.spread();
-    const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
-    const usual = total(squares) / Math.max(1, total(freedom));
-    return squares.map((sum, j) => {
-      const variance = Math.max(sum / Math.max(1, freedom[j]), (sum + BELIEVED * usual) / (freedom[j] + BELIEVED));
-      return Math.sqrt(variance * inDraws[j] * (1 + STUDENT / counting[j])) / this.counts.length;
-    });
+    const among = variancesAmong(squares, freedom);
+    return among.map((variance, j) => Math.sqrt(variance * inDraws[j] * (1 + STUDENT / counting[j])) / this.counts.length);
   }
 
   /** Whether there are draws enough to tell how sure the values are. */
