@@ -17,9 +17,8 @@ from dlx.reporting.sections import values_of
 from dlx.threads import one_thread
 
 QUIET = Narrator(quiet=True)
-SECTIONS = [("class", "classes", "measure")]
-SECTIONS += [("binary", name, "measure") for name in ("performance", "errors", "fairness")]
-SECTIONS += [("value", name, "value") for name in ("performance", "errors", "fairness")]
+SECTIONS = [("class", "classes")]
+SECTIONS += [(kind, name) for kind in ("binary", "value") for name in ("performance", "errors", "fairness")]
 # what tells of people one by one, or of some who were drawn or chosen by their number
 PEOPLE = {"performance": ["test_predictions", "explanations_recalibrated"], "classes": ["class_predictions", "class_mistakes"]}
 PEOPLE["performance"] += ["performance_recalibrated"]  # whether by steps goes by folds of people
@@ -40,22 +39,20 @@ def context(kind, is_repeated):
     return dataclasses.replace(made, background=weighted(kind).background(20))
 
 
-def measured(kind, section, file, is_repeated):
+def measured(kind, section, is_repeated):
     """The tables of a section, the lines in the order of their words."""
     told = context(kind, is_repeated)
     with one_thread(), values_of(told.case):
-        tables = importlib.import_module(f"dlx.reporting.sections.{section}.{file}").measure(told).tables
+        tables = importlib.import_module(f"dlx.reporting.sections.{section}.measure").measure(told).tables
     words = {name: [column for column in table if table[column].dtype.kind not in "fiub"] for name, table in tables.items()}
     kept = {name: table for name, table in tables.items() if name[0] != "_" and name not in PEOPLE.get(section, ())}
     return {name: table.sort_values(words[name] or [*table][:1], kind="stable") for name, table in kept.items()}
 
 
-@pytest.mark.parametrize(("kind", "section", "file"), SECTIONS)
-def test_numbers_of_people_are_those_of_repeated_rows_between_ends_of_as_many_people_as_there_are(
-    kind, section, file, monkeypatch
-):
+@pytest.mark.parametrize(("kind", "section"), SECTIONS)
+def test_numbers_of_people_are_those_of_repeated_rows_between_ends_of_as_many_people_as_there_are(kind, section, monkeypatch):
     monkeypatch.setattr(stats, "BETWEEN", "inverted_cdf")  # or a quantile would go by how many rows there are
-    own, often = (measured(kind, section, file, is_repeated) for is_repeated in (False, True))
+    own, often = (measured(kind, section, is_repeated) for is_repeated in (False, True))
     compared, wider = 0, []
     for name in own.keys() & often.keys():
         one, other = own[name], often[name]
