@@ -109,8 +109,7 @@ def report(
     people_in_page : {"0", "featured", "all"}, optional
         Whose rows the page may hold, so that they can be looked up and changed in it: nobody's, those of the people whom it
         tells of by name (the default for a table of your own), or those of the test rows, at most 2,000 (for a shipped case).
-        The
-        rows of the background are in it, too, unless it is "0".
+        The rows of the background are in it, too, unless it is "0".
     into : str, optional
         Where people want to be predicted: of a value a range, "100:150", ":150" or "200:", out of the top quarter by default;
         of one class of several another class, any by default.
