@@ -48,14 +48,15 @@ def panels(
     size, room : pair of float
         Width and height of a panel, and what the whole needs beside, in inches.
     heights : sequence of float, optional
-        Of each line, where they differ.
+        Of each panel, where they differ; a line is as high as its highest.
     shared : bool or str
         ``sharex`` and ``sharey``, as of `canvas_of`.
     """
     columns = min(columns, len(parts))
-    heights = heights or [size[1]] * -(-len(parts) // columns)
-    width, height = columns * size[0] + room[0], sum(heights) + room[1]
-    canvas, axes = canvas_of(len(heights), columns, width=width, height=height, height_ratios=heights, **shared)
+    each = heights or [size[1]] * len(parts)
+    lines = [max(each[i : i + columns]) for i in range(0, len(parts), columns)]
+    width, height = columns * size[0] + room[0], sum(lines) + room[1]
+    canvas, axes = canvas_of(len(lines), columns, width=width, height=height, height_ratios=lines, **shared)
     for (title, draw), ax in zip(parts, axes.flat, strict=False):
         draw(ax)
         if title:

@@ -60,8 +60,7 @@ def partial_dependence(measured: Measured, context: RunContext) -> Canvas:
         draw = partial(plots.draw_effects, curves, accumulated=some, observed=observed, limits=limits)
         parts.append(("", draw))
         heights.append(max(2.85, 0.9 + 0.26 * len(grid)) if feature.is_categorical else 2.85)
-    lines = [max(heights[i : i + 2]) for i in range(0, len(heights), 2)]
-    return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=lines, legend_columns=7)
+    return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=heights, legend_columns=7)
 
 
 def shape_functions(measured: Measured, context: RunContext) -> Canvas:
@@ -72,8 +71,7 @@ def shape_functions(measured: Measured, context: RunContext) -> Canvas:
     colour = plots.model_looks([model.name for model in context.models])[shapes[0].model].colour
     parts = [("", partial(plots.draw_shape, shape, colour=colour, limits=limits)) for shape in shapes]
     heights = [max(2.6, 0.9 + 0.26 * len(one.grid)) if one.feature.is_categorical else 2.6 for one in shapes]
-    lines = [max(heights[i : i + 2]) for i in range(0, len(heights), 2)]
-    return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=lines)
+    return panels(parts, size=(5.2, 0), room=(0, 0.3), columns=2, heights=heights)
 
 
 def single_people(measured: Measured, context: RunContext) -> Canvas:
