@@ -137,7 +137,7 @@ def conditional_ranges(observed: Dataset, columns: tuple[int, ...]) -> tuple[Con
     features, rows = observed.schema.features, observed.schema.numbers(observed.rows)
     told = copies(observed.schema, observed.rows, of=[features[i].name for i in columns])
     follow = {frozenset((copy.one, copy.other)) for copy in told if not copy.is_correlation}
-    strength, found = association(observed).to_numpy(), []
+    strength, found = association(observed).to_numpy() if any(map(_is_unordered, features)) else np.empty((0, 0)), []
     for given, other in permutations(range(len(features)), 2):
         one, its = features[given], features[other]
         has_levels, others = _is_unordered(one), _is_unordered(its)
