@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -163,7 +164,7 @@ class GroupRates(GroupMeasures):
 
     treated: Treated  # whose codes are positions in `groups`
 
-    @property
+    @cached_property
     def events(self) -> np.ndarray:
         """How many people of each group have the event, int [groups]."""
         return np.bincount(self.treated.codes, weights=self.treated.outcomes).astype(int)
