@@ -13,8 +13,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode, resolve_name
+from torch.overrides import resolve_name
 from torch.utils._pytree import tree_leaves, tree_map_only
+
+from dlx.model.networks import Calls
 
 DEPARTURE = 1e-4  # from the mean of two batches, as a share of their distance, above which a function is not linear
 ROUNDING = 1e-6  # of a float32 function, as a share of its largest input or output
@@ -35,37 +37,26 @@ def nonlinear_functions(network: nn.Module, dense: torch.Tensor) -> list[tuple[s
     """
     lengths = {length for weight in itertools.chain(network.parameters(), network.buffers()) for length in weight.shape}
     count = next(count for count in itertools.count(max(FEWEST_ROWS, len(dense))) if count not in lengths)
-    watch = _Watch(count)
+    running: list[tuple[str, bool]] = []  # path of each module that runs, and whether it is one of torch's own
+    places: list[tuple[str, str]] = []
+
+    def left(*_: Any) -> None:
+        running.pop()
+
+    def watching(function: Any, args: Any, kwargs: Any) -> Any:
+        is_watched = running and not any(is_leaf for _, is_leaf in running)
+        if is_watched and _is_nonlinear(function, args, kwargs, count):
+            places.append((running[-1][0], resolve_name(function) or str(function)))
+        return function(*args, **kwargs)
+
     with contextlib.ExitStack() as hooks:
         for path, module in network.named_modules():
             place = path, is_of_torch(module) and not any(module.children())
-            enter = module.register_forward_pre_hook(lambda *_, place=place: watch.running.append(place))
-            hooks.callback(enter.remove)
-            hooks.callback(module.register_forward_hook(watch.leave, always_call=True).remove)
-        with torch.no_grad(), watch:
+            hooks.callback(module.register_forward_pre_hook(lambda *_, place=place: running.append(place)).remove)
+            hooks.callback(module.register_forward_hook(left, always_call=True).remove)
+        with torch.no_grad(), Calls(watching):
             network(dense[torch.arange(count, device=dense.device) % len(dense)])
-    return list(dict.fromkeys(watch.places))
-
-
-class _Watch(TorchFunctionMode):
-    """Notes the nonlinear functions that are called while none of torch's own modules runs."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.count = count
-        self.running: list[tuple[str, bool]] = []  # path of each module that runs, and whether it is one of torch's own
-        self.places: list[tuple[str, str]] = []
-
-    def leave(self, *_: Any) -> None:
-        self.running.pop()
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        kwargs = kwargs or {}
-        is_watched = self.running and not any(is_leaf for _, is_leaf in self.running)
-        if is_watched and _is_nonlinear(function, args, kwargs, self.count):
-            self.places.append((self.running[-1][0], resolve_name(function) or str(function)))
-        return function(*args, **kwargs)
+    return list(dict.fromkeys(places))
 
 
 def _is_nonlinear(function: Callable[..., Any], args: Any, kwargs: Any, count: int) -> bool:

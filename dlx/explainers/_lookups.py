@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 from torch.jit import ScriptModule
-from torch.overrides import TorchFunctionMode
 
 from dlx.explainers import MethodError
 from dlx.model import NeuralModel
 from dlx.model.heads import HEADS
 from dlx.model.net_outputs import shown
+from dlx.model.networks import Calls
 
 PEOPLE, REFERENCES = 8, 10  # of a batch, on which a net is tried
 POINTS_PER_PERSON = 20
@@ -113,29 +113,21 @@ def _varied_embeddings(model: NeuralModel, rows: np.ndarray, background: np.ndar
     return [f"{type(embeddings[path]).__name__} {shown(model.network, path) or 'network'}" for path in varied]
 
 
-class _Steps(TorchFunctionMode):
-    """Tensors of a forward that are made of real numbers by steps: codes, comparisons, rounded numbers."""
+def _output_and_steps(model: NeuralModel, rows: np.ndarray) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return the output, and the tensors of a forward that are made of real numbers by steps: codes, comparisons, roundings."""
+    made: list[torch.Tensor] = []
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.made: list[torch.Tensor] = []
-
-    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        del types
-        output = function(*args, **(kwargs or {}))
+    def noting(function: Any, args: Any, kwargs: Any) -> Any:
+        output = function(*args, **kwargs)
         is_of_real = any(isinstance(value, torch.Tensor) and value.is_floating_point() for value in args)
-        is_step = isinstance(output, torch.Tensor) and (
-            not output.is_floating_point() or function.__name__.rstrip("_") in ROUNDS
-        )
-        if is_of_real and is_step:
-            self.made.append(output)
+        if is_of_real and isinstance(output, torch.Tensor):
+            is_step = not output.is_floating_point() or function.__name__.rstrip("_") in ROUNDS
+            made.extend([output] if is_step else [])
         return output
 
-
-def _output_and_steps(model: NeuralModel, rows: np.ndarray) -> tuple[torch.Tensor, list[torch.Tensor]]:
-    with torch.no_grad(), _Steps() as steps:
+    with torch.no_grad(), Calls(noting):
         output = model.network(model.dense(rows)).reshape(-1)
-    return output, steps.made
+    return output, made
 
 
 def _differ(before: list[torch.Tensor], after: list[torch.Tensor]) -> bool:
