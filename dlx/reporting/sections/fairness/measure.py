@@ -49,7 +49,6 @@ class About:
 
     shown: tuple[Partition, ...]  # by which the page compares people
     others: tuple[Partition, ...]  # the other protected columns that may be compared
-    crossed: tuple[Partition, ...]  # pairs of those shown
     refused: tuple[Partition, ...]  # by which nobody may be compared
     models: tuple[str, ...]  # those that were explained: black boxes, and the model to use
     favourable: str  # the rate that people want to be high, or the mean by which groups are compared
@@ -82,8 +81,8 @@ def measure(context: RunContext) -> Measured:
     again = set(mended.loc[mended["remedy"] == REWEIGHED, "model"]) if len(mended) else set()
     tried = tuple(model.name for model in mended_models)
     left = tuple(name for name in tried if name not in again)
-    about = replace(about, crossed=crossed, mended=tried, not_trained_again=left)
-    return Measured(_named(tables, about) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
+    about = replace(about, mended=tried, not_trained_again=left)
+    return Measured(_named(tables, about, crossed) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
 
 
 def _about_of(context: RunContext, models: Sequence[Model], *, favourable: str, word: str) -> About:
@@ -94,7 +93,6 @@ def _about_of(context: RunContext, models: Sequence[Model], *, favourable: str, 
     return About(
         shown=shown,
         others=tuple(by for by in fit if by not in shown),
-        crossed=(),
         refused=tuple(by for by in every if by.objection),
         models=tuple(model.name for model in models),
         favourable=favourable,
@@ -131,9 +129,9 @@ def _treatment(
     return rates, gaps, crossed
 
 
-def _named(tables: dict[str, pd.DataFrame], about: About) -> dict[str, pd.DataFrame]:
+def _named(tables: dict[str, pd.DataFrame], about: About, crossed: Sequence[Partition]) -> dict[str, pd.DataFrame]:
     """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
-    labels = {by.name: by.label for by in (*about.shown, *about.others, *about.crossed)}
+    labels = {by.name: by.label for by in (*about.shown, *about.others, *crossed)}
     tables = {name: table.assign(label=table["attribute"].map(labels)) for name, table in tables.items() if len(table)}
     kept = {f"fairness_{name}": table for name, table in tables.items()}
     kept["_fairness_gaps"] = tables["gaps"].assign(lowest=tables["gaps"]["lowest"].replace("", "too few"))
@@ -243,9 +241,8 @@ def _of_value(context: RunContext, use: Model) -> Measured:
     means, gaps, crossed = _treatment(context, about, group_errors)
     tables = {"rates": means, "gaps": gaps, "shown": _shown_means(about, about.models, means, gaps)}
     tables |= _explained_groups(context, models, about)
-    about = replace(about, crossed=crossed)
     widest = _widest(about, means, gaps, spread(test.outcomes, test.weights))
-    return Measured(_named(tables, about) | {"fairness_lights": widest}, facts, about)
+    return Measured(_named(tables, about, crossed) | {"fairness_lights": widest}, facts, about)
 
 
 def _shown_means(about: About, models: Sequence[str], means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,22 +20,14 @@ VALUE = ("mean", "least", "most")
 TITLE, PLACE, TASKS = "How it was done", 90, ("binary", "regression")
 
 
-@dataclass(frozen=True)
-class About:
-    """What stands behind the numbers."""
-
-    scales: dict[str, list[str]]  # the models that add up on each scale
-    routes: dict[str, str]  # what each wrapped model was read as, and why
-
-
 def measure(context: RunContext) -> Measured:
     """Return how the report was made, and which methods fit which model."""
     case = context.case
-    scales: dict[str, list[str]] = {}
+    scales: dict[str, list[str]] = {}  # the models that add up on each
     for model in context.models:
         scales.setdefault(model.scales[0], []).append(model.name)
     models = {model.name: model for model in context.models}
-    routes = {model.name: model.route for model in context.models if model.route}
+    routes = {model.name: model.route for model in context.models if model.route}  # what a wrapped one was read as, and why
     preflight = context.compatibility.assign(reason=context.compatibility["reason"].map(spaced))
     is_fit = [explainers.fits(line.method, models[line.model]) for line in preflight.itertuples()]
     tables = {
@@ -52,11 +43,10 @@ def measure(context: RunContext) -> Measured:
     counts = {"rows": case, "train": case.train, "validation": case.validation, "test": case.test, "people": context.people}
     facts: dict[str, float] = {name: len(some) for name, some in counts.items()}
     facts |= {"columns": len(case.schema), "panel": len(context.panel), "background": len(context.background)}
-    facts |= _of_outcomes(case) | {"seed": context.seed}
-    facts |= {"usual_columns": USUAL_COLUMNS}
+    facts |= _of_outcomes(case) | {"seed": context.seed, "usual_columns": USUAL_COLUMNS}
     facts |= {"drawn": case.is_limited and sum(map(len, case.splits)) < len(case)}
     facts |= {"threshold": case.schema.target.threshold, "doubling": np.log(2)}
-    return Measured(tables, facts, About(scales, routes))
+    return Measured(tables, facts, {"scales": scales, "routes": routes})
 
 
 def _of_outcomes(case: Dataset) -> dict[str, float]:
