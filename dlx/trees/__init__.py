@@ -98,7 +98,7 @@ class Trees:
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Return the sum of the leaves of each row, float64 [rows]."""
         if not _is_worth_compiling(len(rows) * len(self)):
-            return self._predict_by_levels(rows)
+            return _added(self.base, self.value[self._leaves(rows)])
         from dlx.trees._walking import sum_leaves
 
         total = np.full(len(rows), self.base)
@@ -122,10 +122,13 @@ class Trees:
             The settings of each row, [rows, some] of the sums; all of them by default.
         """
         count = len(settings) if which is None else which.shape[1]
+        asks = np.logical_or.reduceat(np.append(is_set, False)[self.feature], self.roots)  # which trees ask what is set
         if not _is_worth_compiling(len(rows) * count * len(self)):
-            given = settings[None] if which is None else settings[which]
-            mixed = np.where(is_set, given, rows[:, None])
-            return self._predict_by_levels(mixed.reshape(-1, rows.shape[1])).reshape(len(rows), count)
+            mixed = np.where(is_set, settings[None] if which is None else settings[which], rows[:, None])
+            leaves = self._leaves(mixed.reshape(-1, rows.shape[1])).reshape(len(rows), count, len(self))
+            alike = (leaves == leaves[:, :1]).all(axis=1, keepdims=True) if which is None else ~asks
+            value = self.value[leaves]  # added in the order of the compiled loops: the same bits
+            return _added(0.0, np.where(alike, 0.0, value)) + _added(self.base, np.where(alike, value, 0.0)[:, :1])
         from dlx.trees._walking import sum_leaves, sum_leaves_set
 
         read, given = self._read(rows), self._read(settings)
@@ -134,19 +137,18 @@ class Trees:
         if which is None:
             sum_leaves_set(read, given, is_set, self._forest, shared, total)
             return total + shared[:, None]
-        asks = np.logical_or.reduceat(is_set[self._forest.feature] & (self.feature != LEAF), self.roots)
         sum_leaves(read, self._forest.of(~asks), shared)
         mixed = np.where(is_set, given[which], read[:, None]).reshape(-1, rows.shape[1])
         sum_leaves(mixed, self._forest.of(asks), total.ravel())
         return total + shared[:, None]
 
-    def _predict_by_levels(self, rows: np.ndarray) -> np.ndarray:
-        """Return the same sums, added in the same order, by numpy: for few rows, where nothing is compiled yet."""
+    def _leaves(self, rows: np.ndarray) -> np.ndarray:
+        """Return the leaf of each row in each tree, [rows, trees], by numpy: for few rows, where nothing is compiled yet."""
         codes, nodes, row = self.codes(rows), np.tile(self.roots, (len(rows), 1)), np.arange(len(rows))[:, None]
         for _ in range(self.depths.max()):
             left = self._sends_left(codes[row, self.feature[nodes]], nodes)
             nodes = np.where(self.feature[nodes] == LEAF, nodes, np.where(left, self.left[nodes], self.right[nodes]))
-        return np.cumsum(np.column_stack([np.full(len(rows), self.base), self.value[nodes]]), axis=1)[:, -1]
+        return nodes
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         read = self.reading.read(rows)
@@ -318,6 +320,11 @@ class Trees:
             trees.append(tree | {"values": self.value[nodes, None].copy(), "node_sample_weight": self.cover[nodes].copy()})
         said = {"base_offset": np.array([self.base]), "tree_output": "raw_value", "objective": "squared_error"}
         return {"trees": trees, **said, "internal_dtype": np.float64, "input_dtype": np.float32}
+
+
+def _added(base: float, terms: np.ndarray) -> np.ndarray:
+    """Return base and the terms [..., trees], added one after the other, [...]."""
+    return np.cumsum(np.concatenate([np.full((*terms.shape[:-1], 1), base), terms], axis=-1), axis=-1)[..., -1]
 
 
 def _is_worth_compiling(walks: int) -> bool:

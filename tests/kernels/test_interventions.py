@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 import worlds
+from forests import random_rows, random_trees
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -135,6 +136,16 @@ def test_trees_with_sets_missing_values_and_a_column_asked_twice(compiled, monke
     }
     lone = {name: array[3:4] for name, array in tree.items() if name != "sets"}
     agrees(TreeModel(concatenate([tree, lone, tree], base=0.5), ODD, "sets"), odd(), "logit")
+
+
+@pytest.mark.parametrize("which", [None, np.arange(60).reshape(30, 2) % 7])
+def test_trees_add_up_to_the_same_bits_by_numpy_and_compiled(which, monkeypatch):
+    trees, rows = random_trees(0, count=30, sets=(1,)), random_rows(0, 37, sets=(1,))
+    found = []
+    for walked in (0, FEW_WALKS):
+        monkeypatch.setitem(_so_far, "walks", walked)
+        found.append(trees.predict_set(rows[:30], rows[30:], np.array([1, 0, 0, 1, 0], dtype=bool), which))
+    np.testing.assert_array_equal(*found)
 
 
 def wrapped(estimator, levels=("no", "yes")):

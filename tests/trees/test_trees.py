@@ -13,7 +13,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 
 from dlx.errors import DlxError
 from dlx.model import TreeModel
-from dlx.trees import FEW_WALKS, MISSING, Reading, Trees, _so_far, concatenate, float32_below
+from dlx.trees import FEW_WALKS, MISSING, Reading, Trees, _added, _so_far, concatenate, float32_below
 
 pytestmark = pytest.mark.doors
 
@@ -108,7 +108,7 @@ def test_numbers_may_count_as_missing_and_missing_ones_may_be_refused():
 def test_codes_go_where_rows_go(made):
     trees, rows = made
     codes, expected = trees.codes(rows), trees.predict(rows)
-    np.testing.assert_array_equal(trees._predict_by_levels(rows), expected)  # to the last bit
+    np.testing.assert_array_equal(_added(trees.base, trees.value[trees._leaves(rows)]), expected)  # to the last bit
     assert codes.dtype == np.int32
     ranked = replace(trees, threshold=trees.limits, reading=Reading("float64"))
     np.testing.assert_array_equal(ranked.predict(np.where(codes == MISSING, np.nan, codes)), expected)
