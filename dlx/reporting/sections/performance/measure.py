@@ -62,7 +62,7 @@ def measure(context: RunContext) -> Measured:
     if context.interpretable and context.black_boxes:
         measures = ("rmse", "mae") if target.is_value else ("log_loss", "auc")
         tables |= {"advantages": context.advantages, "opacity": _opacity(context.advantages, use.name, *measures)}
-    known, added = _added_to_what_is_known(context, use)
+    known, added = added_to_what_is_known(context, use)
     about = About(use.name, why, known)
     if target.is_value:
         mean = float(np.average(test.outcomes, weights=test.weights))
@@ -124,7 +124,7 @@ def _opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.Dat
     return pd.DataFrame([line])
 
 
-def _added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
+def added_to_what_is_known(context: RunContext, use: Model) -> tuple[tuple[str, ...], dict[str, float]]:
     """Return labels of age and sex, else of all protected columns, how well these predict alone, and what the model adds.
 
     In ROC AUC over a logistic regression, of a value in R2 over a line.
