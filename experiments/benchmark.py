@@ -45,7 +45,7 @@ WHY = {  # by the beginning of a quantity
     "Shapley values": "of equal errors the budget grows with the columns; its products are at the share of the peak shown",
     "partial dependence": "most of the time is that of the layers behind the first, on as many rows as scikit-learn asks about",
     "permutation importance": "intervals of the AUC, copies and leaks are told too, which cost more than the predictions",
-    "accumulated local effects": "each person takes one step, so little is shared; black boxes are asked what PyALE asks, and once for the mean",
+    "accumulated local effects": "each person takes one step, so little is shared; what PyALE asks, and once more for the mean",
 }
 LIBRARIES = ("dlx", "torch", "captum", "shap", "lime", "shapiq", "scikit-learn", "numpy")
 
