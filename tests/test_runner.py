@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 import worlds
 
 from dlx import explainers
@@ -190,3 +191,17 @@ def test_where_every_output_is_0_and_those_between_are_not_the_sum_may_round(met
     for k in range(4):
         told = explain(hard, never[3 * k : 3 * k + 3], method=method, background=never[100 + k : 140 + k], scale="probability")
         assert np.abs(told.residuals).max() < 1e-15 and not told.failed.any()
+
+
+def test_everything_is_predicted_on_one_thread():
+    case, net, seen = worlds.table("numeric"), worlds.net("numeric"), []
+    hook = net.network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        explain(net, case.test.rows[:1], method="deeplift", background=case.train.rows[:2], scale="logit")
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+        hook.remove()
+    assert seen and set(seen) == {1}
