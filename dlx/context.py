@@ -336,7 +336,9 @@ class RunContext:
             return preflight(model, self.panel, self.background, methods=methods, seed=self.seed)
 
         step = "Checking which methods fit which model"
-        return pd.concat(self.each(self.models, step, "models", checked), ignore_index=True)
+        return pd.concat(
+            self.side_by_side([partial(checked, model) for model in self.models], step, "models"), ignore_index=True
+        )
 
     @cached_property
     def explanations(self) -> dict[Pair, Explanation]:

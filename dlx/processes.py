@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Semaphore
 from typing import TypeVar, cast
 
 from rich.console import Console
@@ -25,14 +26,16 @@ from dlx.threads import cores, one_thread
 
 Made = TypeVar("Made")
 Task = Callable[[], Made]
-GLANCE = 0.1  # seconds between two looks at the clock of the progress bar
+GLANCE = 0.1  # seconds between two looks at the clock of the progress bar, and for a core that has become idle
+_idle: Semaphore | None = None  # in a fork: the cores on which none of all that were forked computes
 
 
 def side_by_side(tasks: Sequence[Task[Made]], narrator: Narrator, step: str, unit: str) -> list[Made]:
     """Return what tasks return, in their order, computed on all cores where this process can be forked.
 
     A process is forked for each core, so that nothing but the places of tasks has to be sent to it; it does one after
-    another. What fails there, or returns an error, is done again here: its error is then the one that the task raises.
+    another. Tasks may have tasks of their own: these are spread over the cores that have become idle. What fails there, or
+    returns an error, is done again here: its error is then the one that the task raises.
 
     Parameters
     ----------
@@ -71,8 +74,8 @@ def as_completed(
 
 
 def can_fork() -> bool:
-    """Return whether this process may be forked, and gains by it: on Linux, without a GPU, and not in a fork already."""
-    if sys.platform != "linux" or cores() < 2 or multiprocessing.parent_process() is not None:
+    """Return whether this process may be forked, and gains by it: on Linux, without a GPU, and not in a process of others."""
+    if sys.platform != "linux" or cores() < 2 or (_idle is None and multiprocessing.parent_process() is not None):
         return False
     import torch
 
@@ -80,43 +83,55 @@ def can_fork() -> bool:
 
 
 def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, glance: Callable[[], None]) -> Iterator[tuple[int, Made]]:
-    """Yield the place of each task and what it returned; nothing of those that failed."""
+    """Yield the place of each task and what it returned; nothing of those that failed.
+
+    The first process has the core of this one, which waits; each of the others one that was idle, as long as it lives.
+    """
+    idle = _idle or multiprocessing.get_context("fork").Semaphore(cores() - 1)
     todo, running = deque(range(len(tasks))), dict[Connection, tuple[int, BaseProcess]]()
+
+    def ended(pipe: Connection) -> None:
+        pipe.close()
+        del running[pipe]
+        if running:
+            idle.release()
+
     gc.freeze()  # or each process would look through, and so copy, all that this one holds
     try:
         while todo or running:
-            while todo and len(running) < cores():
-                pipe, process = _started(tasks, narrator)
+            while todo and (not running or idle.acquire(block=False)):
+                pipe, process = _started(tasks, narrator, idle)
                 running[pipe] = _given(pipe, todo), process
             for ready in wait(list(running), timeout=GLANCE):
                 pipe = cast(Connection, ready)
                 try:
                     kind, what = pickle.loads(pipe.recv_bytes())  # noqa: S301 (from a fork of this process)
                 except (EOFError, ConnectionResetError):
-                    running.pop(pipe)
+                    ended(pipe)
                     continue
                 if kind == "said":
                     narrator.say(what)
                     continue
-                place, process = running.pop(pipe)
+                place, process = running[pipe]
                 if todo:
                     running[pipe] = _given(pipe, todo), process
                 else:
-                    pipe.close()
+                    ended(pipe)
                 if kind == "made":
                     yield place, what
             glance()
     finally:
         gc.unfreeze()
-        for _, process in running.values():
+        for pipe, (_, process) in list(running.items()):
             process.terminate()
+            ended(pipe)
 
 
-def _started(tasks: Sequence[Task[Made]], narrator: Narrator) -> tuple[Connection, BaseProcess]:
+def _started(tasks: Sequence[Task[Made]], narrator: Narrator, idle: Semaphore) -> tuple[Connection, BaseProcess]:
     """Return a process that was forked for tasks, after the pipe to it: places go in, what tasks say and return comes out."""
     fork = multiprocessing.get_context("fork")
     ours, theirs = fork.Pipe()
-    process = fork.Process(target=_work, args=(tasks, narrator, ours, theirs), daemon=True)
+    process = fork.Process(target=_work, args=(tasks, narrator, idle, ours, theirs))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads: ours are not used by a fork, see `dlx.threads`
         process.start()
@@ -132,9 +147,12 @@ def _given(pipe: Connection, todo: deque[int]) -> int:
     return place
 
 
-def _work(tasks: Sequence[Task[Made]], narrator: Narrator, ours: Connection, pipe: Connection) -> None:
+def _work(tasks: Sequence[Task[Made]], narrator: Narrator, idle: Semaphore, ours: Connection, pipe: Connection) -> None:
     """Do one task after another, until nobody is there to ask for more."""
+    global _idle  # noqa: PLW0603 (of this process alone, which does nothing else)
+    _idle = idle
     ours.close()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it forked ends with it
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(1))  # whoever forked says that it was interrupted
     narrator.console = Console(file=_Lines(partial(_send, pipe)), quiet=narrator.console.quiet, highlight=False, emoji=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dlx import processes
-from dlx.processes import can_fork, side_by_side
+from dlx.processes import as_completed, can_fork, side_by_side
 from dlx.progress import Narrator
-from dlx.threads import in_chunks
+from dlx.threads import cores, in_chunks
 
 QUIET = Narrator(quiet=True)
 pytestmark = pytest.mark.skipif(not can_fork(), reason="needs Linux, two cores and no GPU")
@@ -41,7 +43,7 @@ def returns_what_cannot_be_sent() -> Callable[[], int]:
     return lambda: 1
 
 
-@pytest.mark.parametrize("failing", [lambda: os._exit(9) if processes.multiprocessing.parent_process() else 7])
+@pytest.mark.parametrize("failing", [lambda: os._exit(9) if multiprocessing.parent_process() else 7])
 def test_a_process_that_dies_costs_time_only(failing: Callable[[], int]) -> None:
     assert side_by_side([failing, lambda: 2, lambda: 3], QUIET, "counting", "numbers") == [7, 2, 3]
 
@@ -64,9 +66,60 @@ def test_chunks_of_rows_are_computed_in_a_fork_of_a_process_whose_threads_have_r
         np.testing.assert_array_equal(found, expected)
 
 
-def test_tasks_of_a_fork_run_one_after_another() -> None:
-    nested = side_by_side([lambda: (os.getpid(), side_by_side([os.getpid] * 2, QUIET, "", ""))] * 2, QUIET, "", "")
-    assert all(inner == [outer] * 2 for outer, inner in nested)
+def test_tasks_of_a_fork_take_the_cores_that_are_idle_and_no_more() -> None:
+    fork = multiprocessing.get_context("fork")
+    at_work, most = fork.Value("i", 0), fork.Value("i", 0)
+
+    def work() -> list[int]:
+        with at_work.get_lock():
+            at_work.value += 1
+            most.value = max(most.value, at_work.value)
+        time.sleep(0.15)
+        with at_work.get_lock():
+            at_work.value -= 1
+        return [os.getpid()]
+
+    def nested() -> list[int]:
+        return [os.getpid(), *(pid for [pid] in side_by_side([work] * 6, QUIET, "", ""))]
+
+    (outer, *inner), [alone] = side_by_side([nested, work], QUIET, "", "")
+    assert outer not in inner and alone not in {outer, *inner}
+    assert len(set(inner)) == most.value == cores()
+    assert at_work.value == 0
+
+
+def test_a_fork_that_is_ended_ends_what_it_forked() -> None:
+    fork = multiprocessing.get_context("fork")
+    pids = fork.SimpleQueue()
+
+    def sleep() -> None:
+        pids.put(os.getpid())
+        time.sleep(60)
+
+    def nested() -> None:
+        pids.put(os.getpid())
+        side_by_side([sleep] * 2, QUIET, "", "")
+
+    def look() -> None:
+        if not pids.empty():
+            started.append(pids.get())
+        if len(started) == 4:
+            raise KeyboardInterrupt
+
+    started = list[int]()
+    with pytest.raises(KeyboardInterrupt):
+        list(as_completed([nested, nested], QUIET, glance=look))
+    end = time.monotonic() + 20
+    while any(map(is_running, started)):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
 
 
 def test_a_fork_computes_on_one_thread_since_those_of_openmp_are_not_in_it() -> None:

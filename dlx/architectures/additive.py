@@ -234,10 +234,13 @@ def _binned(feature: Feature, column: np.ndarray) -> np.ndarray:
 
 def _interaction(first: np.ndarray, second: np.ndarray, residuals: np.ndarray) -> tuple[float, int]:
     """Return how much the cells of two columns explain beyond both, in residual variances, and its degrees of freedom."""
-    cells, which, counts = np.unique(np.column_stack([first, second]), axis=0, return_inverse=True, return_counts=True)
-    sums = np.stack([np.bincount(which, column, len(cells)) for column in residuals.T], axis=1)
-    roots = np.sqrt(counts)[:, None]
-    design = np.hstack([cells[:, [side]] == np.unique(cells[:, side]) for side in (0, 1)]) * roots
+    size = second.max() + 1
+    cell = first * size + second
+    counts = np.bincount(cell)
+    cells = np.flatnonzero(counts)
+    sums = np.stack([np.bincount(cell, column)[cells] for column in residuals.T], axis=1)
+    roots = np.sqrt(counts[cells])[:, None]
+    design = np.hstack([side[:, None] == np.unique(side) for side in np.divmod(cells, size)]) * roots
     found, _, rank, _ = np.linalg.lstsq(design, sums / roots, rcond=None)
     beyond = sums / roots - design @ found
     return float((beyond**2).sum()), max(1, (len(cells) - int(rank)) * residuals.shape[1])

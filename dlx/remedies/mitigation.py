@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,15 @@ def mitigations(
     FairnessError
         If the groups must not be compared, or the outcomes are unknown.
     """
-    before, target = treatment(model, case.test, by), case.schema.target
+    tried = attempts(case, model, by, made_by=made_by, proxies=proxies, seed=seed)
+    return pd.concat([attempt() for attempt in tried], ignore_index=True)
+
+
+def attempts(
+    case: Dataset, model: Model, by: Partition, *, made_by: Provenance | None, proxies: Sequence[str], seed: int
+) -> list[Callable[[], pd.DataFrame]]:
+    """Return a function a remedy that fits it and returns its lines of `mitigations`, whose parameters these are."""
+    before = treatment(model, case.test, by)
 
     def trained(made_by: Provenance, drop: Sequence[str] = (), weights: np.ndarray | None = None) -> Treated:
         again = recoding_of(case.train, drop=drop).trained(case, made_by, device="cpu", weights=weights)
@@ -63,16 +72,20 @@ def mitigations(
         remedies[REWEIGHED] = lambda: trained(made_by, weights=weights)
         remedies[DROPPED] = lambda: trained(made_by, by.columns)
         remedies |= {DROPPED_PROXIES: lambda: trained(made_by, (*by.columns, *proxies))} if proxies else {}
-    favourable, tables = CLEARED if target.adverse_action else SELECTED, []
-    for remedy, treat in remedies.items():
-        try:
-            table = trade_off(before, treat(), threshold=target.threshold, favourable=favourable, seed=seed)
-        except FairnessError as error:
-            table = pd.DataFrame([{"measure": "", "objection": str(error)}])
-        tables.append(table.assign(remedy=remedy))
-    table = pd.concat(tables, ignore_index=True).assign(model=model.name, attribute=by.name)
+    named = {"model": model.name, "attribute": by.name}
+    return [partial(_attempt, case, before, treat, seed, named | {"remedy": remedy}) for remedy, treat in remedies.items()]
+
+
+def _attempt(case: Dataset, before: Treated, treat: Callable[[], Treated], seed: int, named: dict[str, str]) -> pd.DataFrame:
+    """Return what one remedy changes, or why it cannot be had."""
+    target = case.schema.target
+    favourable = CLEARED if target.adverse_action else SELECTED
+    try:
+        table = trade_off(before, treat(), threshold=target.threshold, favourable=favourable, seed=seed)
+    except FairnessError as error:
+        table = pd.DataFrame([{"measure": "", "objection": str(error)}])
     numbers = ["before", "after", "change", "low", "high"]
-    return table.reindex(columns=["model", "attribute", "remedy", "measure", *numbers, "objection"])
+    return table.assign(**named).reindex(columns=[*named, "measure", *numbers, "objection"])
 
 
 def reweighing(groups: np.ndarray, outcomes: Any, weights: Weights = None) -> np.ndarray:

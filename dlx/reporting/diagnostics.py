@@ -92,15 +92,15 @@ def _measured(context: RunContext) -> Diagnostics:
     close = black_boxes if is_thorough else [model for model in shown if model in black_boxes][:1] or shown[:1]
     checked = close if is_thorough else []
     scores = _scores_of_siblings(context, [model for model in close if context.siblings.get(model.name)])
-    parts: dict[str, list[Callable[[], Any]]] = {
-        "replicates": _made_again(context, close, shown, scores),
-        "ground_truths": [partial(_ground_truth, context, model) for model in models],
-        "parity": [partial(_parity, context)],
-        "settings": [partial(_as_they_come, context, model) for model in close],
-        "dependence": [partial(_dependence, context)],
-        "checks": [partial(_checks, context, model) for model in checked],
-        "disagreements": [partial(_disagreements, context, model) for model in checked],
+    parts: dict[str, list[Callable[[], Any]]] = {  # the longest first
         "designs": [partial(_designs, context, black_boxes)] if is_thorough else [],
+        "disagreements": [partial(_disagreements, context, model) for model in checked],
+        "checks": [partial(_checks, context, model) for model in checked],
+        "settings": [partial(_as_they_come, context, model) for model in close],
+        "parity": [partial(_parity, context)],
+        "replicates": _made_again(context, close, shown, scores),
+        "dependence": [partial(_dependence, context)],
+        "ground_truths": [partial(_ground_truth, context, model) for model in models],
     }
     tasks = [task for some in parts.values() for task in some]
     answers = iter(context.side_by_side(tasks, "Explaining a few people again, and exactly", "times"))

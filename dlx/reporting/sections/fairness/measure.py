@@ -31,7 +31,7 @@ from dlx.context import MOST_AUDITED, RunContext
 from dlx.model import Model
 from dlx.plots import unit_of
 from dlx.remedies import recipe_of
-from dlx.remedies.mitigation import REWEIGHED, mitigations
+from dlx.remedies.mitigation import REWEIGHED, attempts
 from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, spread
 
@@ -267,17 +267,14 @@ def _widest(about: About, means: pd.DataFrame, gaps: pd.DataFrame, spread: float
 
 def _mended(context: RunContext, models: Sequence[Model], judged: Sequence[Partition], carried: pd.DataFrame) -> pd.DataFrame:
     """Return what each remedy changes, with a mark where it lessens a gap by more than chance."""
-    tables = []
-    with context.narrator.step("Remedies for unequal treatment", "models") as update:
-        for by in judged:
-            for model in models:
-                lines = carried.query("attribute == @by.name and model == @model.name") if len(carried) else carried
-                strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates() if len(lines) else ()
-                made_by = recipe_of(model, context.case)
-                seed = context.seed if made_by is None else made_by.seed
-                proxies = tuple(strongest[:STRONGEST])
-                tables.append(mitigations(context.case, model, by, made_by=made_by, proxies=proxies, seed=seed))
-                update(len(tables), len(judged) * len(models))
+    tasks = list[Callable[[], pd.DataFrame]]()
+    for by, model in itertools.product(judged, models):
+        lines = carried.query("attribute == @by.name and model == @model.name") if len(carried) else carried
+        strongest = lines.sort_values("carried", ascending=False)["column"].drop_duplicates() if len(lines) else ()
+        made_by = recipe_of(model, context.case)
+        seed = context.seed if made_by is None else made_by.seed
+        tasks += attempts(context.case, model, by, made_by=made_by, proxies=tuple(strongest[:STRONGEST]), seed=seed)
+    tables = context.side_by_side(tasks, "Remedies for unequal treatment", "remedies")
     if not len(table := joined(tables)):
         return table
     closer = (table["measure"] == RATIO) & (table["low"] > 0)
