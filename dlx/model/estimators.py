@@ -51,16 +51,15 @@ class Reading:
 
     def __call__(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """Return one number a row of a table, or of an array in place of its values, [rows]."""
-        return self._of(self.given(rows, self.call))
+        return self.of(self.given(rows, self.call))
 
-    def taken(self, table: pd.DataFrame) -> str:
-        """Return how an error names the numbers that were taken for a level by position only; "" where names said it."""
+    def taken(self, given: Any) -> str:
+        """Return how an error names what the predictor gave where a level is found by position; "" where names said it."""
         if self.classes is not None:
             return taken_by_position(self.classes, self.levels)
-        given = self.given(table, self.call)
         if np.ndim(given) == 2 and np.shape(given)[1] > 1:
-            return "" if _names_of(given) else "gives columns without names, of which the second"
-        return "predicts a number without a class, which" if self.method == "predict" else ""
+            return "" if _names_of(given) else "gives columns without names"
+        return "predicts a number without a class" if len(self.levels) == 2 else ""
 
     def has_every_class(self, table: pd.DataFrame) -> bool:
         """Whether the predictor gives a column for each of several classes, of which another could be chosen."""
@@ -93,7 +92,7 @@ class Reading:
         others = [name for name in self.categories if table[name].dtype != "category"]
         return table.astype(dict.fromkeys(others, "category")) if others else table
 
-    def _of(self, given: Any) -> np.ndarray:
+    def of(self, given: Any) -> np.ndarray:
         """Return the numbers of the chosen class, on the scale, [rows]."""
         outputs, from_probability = _numbers(given, self.name), self.scale == "logit" and self.method == "predict_proba"
         if self.chosen is not None and outputs.ndim == 2 and (width := outputs.shape[1]) > 1:
@@ -207,7 +206,7 @@ def taken_by_position(classes: Any, levels: tuple[str, ...]) -> str:
     numbers = _as_numbers(level_text(value) for value in np.asarray(classes).tolist())
     if numbers != [str(i) for i in range(len(levels))] or set(numbers) & set(_as_numbers(levels)):
         return ""
-    return f"was fitted on the classes {', '.join(map(str, classes))}, of which the second"
+    return f"was fitted on the classes {', '.join(map(str, classes))}"
 
 
 def _classes_of(owner: Any, name: str) -> Any:

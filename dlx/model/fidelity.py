@@ -119,18 +119,24 @@ def are_single(outputs: np.ndarray) -> bool:
 
 
 def _cause(model: Model, rows: Any) -> str:
-    if not isinstance(model, BlackBox):
-        return "it was fitted again since it was wrapped, or does what dlx cannot read: wrap it again, or a function of it"
-    came, given = model.as_it_came(rows).reset_index(drop=True), model.as_read(rows)
+    unknown = "it was fitted again since it was wrapped, or does what dlx cannot read: wrap it again, or a function of it"
+    box = model if isinstance(model, BlackBox) else model.behind
+    if box is None:
+        return unknown
+    came, given = box.as_it_came(rows).reset_index(drop=True), box.as_read(rows)
     changed = [name for name in came.columns if came[name].dtype != given[name].dtype or not came[name].equals(given[name])]
+    if not changed and box is not model:
+        return unknown
     if not changed:
         return "its answer for a row depends on the rows beside it, on their order, on the index, or on chance"
     held_as = {name: (_kind_of(given[name]), _kind_of(came[name])) for name in changed}
-    known = {feature.name: feature.dtype for feature in model.schema.features}
+    known = {feature.name: feature.dtype for feature in box.schema.features}
     said = ", ".join(f"{name!r} as {ours} where the table holds {theirs}" for name, (ours, theirs) in held_as.items())
     remedy = "make a Dataset of the table that it was fitted on (dlx.dataset.from_frame), and wrap it with that"
     if all(known.get(name) == str(came[name].dtype) and ours != theirs for name, (ours, theirs) in held_as.items()):
         remedy = "that is more than dlx holds of a column, so convert it in the table that the model is fitted on"
+    elif all(known.get(name) == str(given[name].dtype) for name in changed):
+        remedy = "pass rows in the dtypes of the table that it was wrapped with"
     return f"dlx gives it {said}; {remedy}"
 
 

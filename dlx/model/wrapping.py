@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 CHECKED = 256  # rows of a Dataset that a model is held to when it is wrapped
 BEYOND_CHANCE = 4.0  # standard errors by which the outcomes must fit one reading of the columns better than the other
 WRONG_WAY = 3.0  # standard errors by which the AUC must be below one half
+MEANT = "where that is how it is, pass rows without outcomes: check=case.frame"
 
 
 def wrap(
@@ -119,15 +121,22 @@ def wrap(
     chosen = _position(target, schema)
     is_open = chosen is None and schema.target.kind == "multiclass" and check is not None
     chosen = len(schema.target.levels) - 1 if is_open else chosen
-    if inputs is None and check is not None and (within := _net_within(predictor, schema)) is not None:
+    within = _net_within(predictor, schema) if inputs is None and check is not None else None
+    if within is not None:
         predictor, inputs = within
         scale = scale or ("value" if schema.target.kind == "regression" else "logit")
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(predictor, torch.nn.Module):
         from dlx.model.nets import on_dense_rows, on_inputs
 
-        asked = (predictor, schema, name, scale, chosen)
-        model = on_dense_rows(*asked, encoder, check) if inputs is None else on_inputs(*asked, inputs, check)
+        def read(place: int | None) -> Model:
+            asked = (predictor, schema, name, scale, place)
+            return on_dense_rows(*asked, encoder, check) if inputs is None else on_inputs(*asked, inputs, check)
+
+        model = read(chosen)
+        if within is None:
+            taken = "gives numbers without classes"
+            refuse_misplaced(model, taken, check, lambda place: read(place).predict(check, "probability"))
         return replace(model, trained_on=seen)
     if inputs is not None:
         raise DlxError(f"inputs are those of a network; {name} is a {type(predictor).__name__}: pass the network inside it")
@@ -255,12 +264,14 @@ def _held_function(reading: Reading, schema: Schema, check: Any) -> BlackBox:
     model = BlackBox(reading, schema, reading.name, scales_from(reading.scale), chosen=reading.chosen, carried=carried)
     if check is None:
         return model
-    if has_outcomes and len(schema.target.levels) == 2:
-        refuse_turned(model, reading.taken(model.as_it_came(check)), reading.chosen, check)
     if table is not None and carried:
         with contextlib.suppress(DlxError):  # it fails on the rows themselves, which is said where it is held to them
             model = _with_stand_ins(model, check)
-    return witnessed(model, check)
+    model = witnessed(model, check)
+    if has_outcomes:
+        given = reading.given(model.as_it_came(check), reading.call)
+        refuse_misplaced(model, reading.taken(given), check, lambda place: replace(reading, chosen=place).of(given))
+    return model
 
 
 def _with_stand_ins(model: BlackBox, check: Any) -> BlackBox:
@@ -315,19 +326,48 @@ def _misfit(outputs: np.ndarray, reading: Reading, case: Dataset) -> np.ndarray:
     return np.asarray(-np.log(np.where(case.outcomes == reading.chosen, chances, 1 - chances)))
 
 
-def refuse_turned(model: Model, taken: str, chosen: int | None, check: Any) -> None:
-    """Raise where what was `taken` for the second of two levels by its position only ranks the outcomes the wrong way round."""
+def refuse_misplaced(model: Model, taken: str, check: Any, outputs_for: Callable[[int], np.ndarray]) -> None:
+    """Raise where classes that were `taken` by their position only tell the outcomes of some rows better at other places.
+
+    `outputs_for` gives what was taken for a level, by its position, [rows]: of several levels their probabilities.
+    """
     levels, outcomes = model.schema.target.levels, getattr(check, "outcomes", None)
-    if not taken or outcomes is None:
+    if not taken or outcomes is None or model.scales[0] == "value":
         return
+    if len(levels) > 2:
+        _refuse_permuted(model, taken, outcomes.astype(int), np.column_stack([*map(outputs_for, range(len(levels)))]))
+        return
+    chosen = 1 if model.chosen is None else model.chosen
     positive = outcomes == chosen
     yes, no = int(positive.sum()), int((~positive).sum())
     if not yes or not no:
         return
-    area = auc(positive, model.predict(check, model.scales[0]))
+    area = auc(positive, outputs_for(chosen).reshape(-1))
     error = np.sqrt((yes + no + 1) / (12 * yes * no))  # where the outputs tell nothing: Hanley and McNeil (1982)
     if area < 0.5 - WRONG_WAY * error:
         raise DlxError(
-            f"{model.name} {taken} was taken for {levels[1]!r}, but it ranks the outcomes the wrong way round (AUC {area:.2f})"
-            f"; fit it on {levels[0]!r} and {levels[1]!r}, or wrap a function that gives the probability of {levels[1]!r}"
+            f"{model.name} {taken}, and what was taken for {levels[chosen]!r} ranks the outcomes the wrong way round (AUC "
+            f"{area:.2f}); wrap what gives the probability of {levels[chosen]!r}, or make {levels[1 - chosen]!r} the positive "
+            f"outcome; {MEANT}"
+        )
+
+
+def _refuse_permuted(model: Model, taken: str, outcomes: np.ndarray, each: np.ndarray) -> None:
+    """Raise where the probabilities of all classes, [rows, classes], are likelier in another order, by a paired comparison."""
+    from scipy.optimize import linear_sum_assignment
+    from scipy.special import gammaln
+
+    levels = model.schema.target.levels
+    logs = np.log(np.clip(each, 1e-3, 1.0))
+    sums = np.array([logs[outcomes == code].sum(axis=0) for code in range(len(levels))])
+    order, rows = linear_sum_assignment(-sums)[1], np.arange(len(logs))
+    gain = logs[rows, order[outcomes]] - logs[rows, outcomes]
+    limit = WRONG_WAY + np.sqrt(2 * gammaln(len(levels) + 1))  # which the best of all orders hardly reaches by chance
+    if gain.sum() > limit * np.sqrt((gain**2).sum()):
+        taken_for, better = (
+            ", ".join(repr(levels[code]) for code in places) for places in (range(len(levels)), order.argsort())
+        )
+        raise DlxError(
+            f"{model.name} {taken}, and what was taken for {taken_for} tells the outcomes better as {better}; give the classes "
+            f"in the order of the target's levels, or list these in that order in the schema; {MEANT}"
         )

@@ -70,6 +70,14 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
     return Column(cells.words(cells.gone), (*done, *said, *surprises(cells)))
 
 
+def as_carried(cells: Cells, decimal: str) -> Column:
+    """Return a column that is no feature as it looks, or as it is spelled where that is an error."""
+    try:
+        return as_it_looks(cells, decimal)
+    except SchemaError:
+        return Column(as_spelled(cells))
+
+
 def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
     """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them."""
     if feature.is_categorical:  # in the dtype that they suggest, where nothing of a level is lost

@@ -92,8 +92,10 @@ def as_it_looks(
     def decided(cells: Cells, decimal: str) -> Column:
         if cells.name == target:
             columns.refuse_unknown_outcomes(cells)
-        if cells.name in (*categorical, *(aside or ())):
+        if cells.name in categorical:
             return Column(columns.as_spelled(cells))
+        if cells.name in (aside or ()):
+            return columns.as_carried(cells, decimal)
         columns.refuse_totals(cells)
         return columns.as_it_looks(cells, decimal)
 
@@ -155,7 +157,7 @@ def as_described(opened: Opened, schema: Schema, *, missing: Collection[str] | N
     def decided(cells: Cells, decimal: str) -> Column:
         if cells.name in features:
             return columns.as_described(features[cells.name], cells, decimal)
-        return Column(columns.as_spelled(cells))
+        return columns.as_carried(cells, decimal)
 
     table, made = _decided(opened, decided, missing)
     if not schema.carried:

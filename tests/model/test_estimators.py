@@ -91,7 +91,7 @@ def test_columns_without_names_are_taken_by_position_where_that_is_known():
     def columns(table):
         return FITTED.predict_proba(table)
 
-    with pytest.raises(DlxError, match="gives columns without names, of which the second was taken for 'bad', but it ranks"):
+    with pytest.raises(DlxError, match="gives columns without names, and what was taken for 'bad' ranks"):
         wrap(columns, CASE)
     predicts(wrap(lambda t: columns(t)[:, ::-1], CASE), P_BAD)
     with pytest.raises(DlxError, match=r"gives 2 columns without names, and libraries sort .*return the column of 'bad' alone"):
@@ -122,7 +122,7 @@ def test_a_regression_of_zero_and_one_speaks_for_one():
         with pytest.raises(DlxError, match=r"predicts the mean of 0 and 1, which is not the probability of '(0|False)'"):
             wrap(for_one, Schema(FEATURES, Target("y", levels=levels)))
     for_good = RandomForestRegressor(9, random_state=0).fit(FRAME, ~BAD)
-    with pytest.raises(DlxError, match="predicts a number without a class, which was taken for 'bad', but it ranks"):
+    with pytest.raises(DlxError, match="predicts a number without a class, and what was taken for 'bad' ranks"):
         wrap(for_good, CASE)
 
 

@@ -20,7 +20,7 @@ FEATURES = tuple(map(Feature, "abc"))
 CHANCES = Schema(FEATURES, Target("y", levels=("0", "1")))
 VALUES = Schema(FEATURES, Target("y", "regression"))
 PEOPLE = np.random.default_rng(3).normal(size=(300, 3))
-CASE = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list("abc")).assign(y=(PEOPLE[:, 0] > 0).astype(int)), CHANCES)
+CASE = dlx.from_frame(pd.DataFrame(PEOPLE, columns=list("abc")).assign(y=np.arange(300) % 2), CHANCES)
 GRADIENT_METHODS = ("integrated_gradients", "deeplift", "gradient_shap")
 
 

@@ -428,6 +428,38 @@ def test_classes_known_by_position_only_that_rank_the_wrong_way_round_are_refuse
     np.testing.assert_allclose(wrap(right, case).predict(case, "probability"), right.predict_proba(frame)[:, 1])
 
 
+def of_three(*levels):
+    """A case in which the largest of a, b, c names the outcome, and a net of three outputs in that order."""
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(ROWS, 3)), columns=list(NAMES))
+    net = nn.Linear(3, 3)
+    net.load_state_dict({"weight": 3 * torch.eye(3), "bias": torch.zeros(3)})
+    target = Target("y", "multiclass" if len(levels) > 2 else "binary", levels=levels)
+    largest = np.array(NAMES)[frame.to_numpy().argmax(1)]
+    outcome = largest if len(levels) > 2 else np.where(largest == "a", "a", "b")
+    return net, dlx.from_frame(frame.assign(y=outcome), Schema(NUMBERS.features, target))
+
+
+def test_outputs_without_classes_that_tell_the_outcomes_at_other_places_are_refused():
+    net, case = of_three("a", "b", "c")
+
+    def as_function(table):
+        return torch.softmax(net(torch.tensor(table.to_numpy(np.float32))), 1)
+
+    for model in (net, as_function):
+        assert wrap(model, case, target="b").predict(case, "probability")[case.outcomes == 1].mean() > 0.6
+    _, other = of_three("a", "c", "b")
+    for model in (net, as_function):
+        with pytest.raises(DlxError, match="taken for 'a', 'c', 'b' tells the outcomes better as 'a', 'b', 'c'"):
+            wrap(model, other, target=1)
+        assert wrap(model, other, target=1, check=other.frame).target == "c"
+    _, a_or_not = of_three("b", "a")
+    turned = nn.Linear(3, 1)
+    turned.load_state_dict({"weight": torch.tensor([[-3.0, 0, 0]]), "bias": torch.zeros(1)})
+    for model in (turned, lambda table: expit(-3 * table["a"])):
+        with pytest.raises(DlxError, match=r"what was taken for 'a' ranks the outcomes the wrong way .* make 'b' the positive"):
+            wrap(model, a_or_not)
+
+
 # Scales
 
 

@@ -118,6 +118,16 @@ def test_dots_group_thousands_where_the_table_has_decimal_commas(tmp_path):
     assert dlx.read_table(written(tmp_path / "b.csv", {"pay": columns["pay"]}), target="y").rows[0].tolist() == [1.5]
 
 
+def test_a_column_that_is_no_feature_is_read_as_it_looks_or_else_as_it_is_spelled(tmp_path):
+    columns = {name: [f"{1 + i},25" for i in range(ROWS)] for name in ("pay", "weight", "left")}
+    path = written(tmp_path / "a.csv", columns | {"odd": [*columns["pay"][1:], "total"]}, delimiter=";")
+    case = dlx.read_table(path, target="y", weights="weight", drop=["left", "odd"])
+    described = dlx.read_table(path, schema=case.schema)
+    for one in (case, described):
+        assert one.weights.tolist() == one.table["left"].tolist() == one.rows[:, 0].tolist()
+        assert one.table["odd"].iloc[[0, -1]].tolist() == ["2,25", "total"]
+
+
 @pytest.mark.parametrize(
     ("cells", "look"),
     [

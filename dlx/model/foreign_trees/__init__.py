@@ -20,7 +20,7 @@ from dlx.model.base import Scale, scales_from
 from dlx.model.estimators import PredictorError, are_numbers, class_position, known_columns, taken_by_position
 from dlx.model.fidelity import witnessed
 from dlx.model.kinds import TreeModel
-from dlx.model.wrapping import ids_of, numbers_of, refuse_turned, schema_and_check
+from dlx.model.wrapping import ids_of, numbers_of, refuse_misplaced, schema_and_check
 from dlx.schema import Schema
 from dlx.trees import LEAF, Trees
 
@@ -115,7 +115,8 @@ def wrap_trees(
     model = foreign.as_model(trees, foreign.scale, kind, **own)
     if check is None:
         return model
-    refuse_turned(model, taken_by_position((0, 1) if classes is None else classes, levels), 1, check)
+    taken = taken_by_position((0, 1) if classes is None else classes, levels)
+    refuse_misplaced(model, taken, check, lambda _: model.predict(check, model.scales[0]))
     return witnessed(model, check)
 
 
