@@ -41,7 +41,9 @@ def read(folder: str | Path) -> pad.Dataset:
     folder = Path(folder)
     path = folder / MANIFEST
     if not path.is_file():
-        raise DlxError(f"{folder} has no {MANIFEST}: it is none of dlx.bulk.explain, or the run was stopped; run it again")
+        inside = sorted(str(one.parent) for one in folder.glob(f"*/{MANIFEST}"))
+        remedy = f"read {' or '.join(inside[:3])} in it" if inside else "run it again"
+        raise DlxError(f"{folder} has no {MANIFEST}: it is none of dlx.bulk.explain, or the run was stopped; {remedy}")
     files = [str(folder / one["file"]) for one in parsed_json(path.read_bytes())["fragments"] if one["rows"]]
     if not files:
         raise DlxError(f"{folder} holds no explained rows: all were refused, see its .csv files")

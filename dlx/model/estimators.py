@@ -242,12 +242,13 @@ def _as_numbers(levels: Iterable[str]) -> list[str]:
 def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bool]:
     """Return the columns that an estimator was fitted on, and whether as an array without names."""
     names, count = getattr(owner, "feature_names_in_", None), getattr(owner, "n_features_in_", None)
-    known = own_names(owner) if names is None else names
+    known = own_names(owner) if names is None else _asked_for(owner, list(names))
     count = len(known) or count  # what CatBoost loads from a file counts none
     if len(known) and (fitted := known_columns(known, schema.columns)):
         return fitted, False
     if len(known) and not (are_numbers(known) and len(known) in (len(schema), len(schema.columns))):
         lacking = [str(column) for column in known if str(column) not in schema.columns]
+        lacking = [f"{column}, the target" if column == schema.target.name else column for column in lacking]
         raise DlxError(
             f"{name} reads columns that the table lacks: {', '.join(lacking)}; the table has {', '.join(schema.columns)}"
         )
@@ -258,6 +259,37 @@ def _columns(owner: Any, schema: Schema, name: str) -> tuple[tuple[str, ...], bo
         f"{name} was fitted on {count} columns, but the table has {len(schema.columns)}: {', '.join(schema.columns)}; "
         "wrap it with the table that it was fitted on"
     )
+
+
+def _asked_for(owner: Any, names: list[str]) -> list[str]:
+    """Return which of the columns that an estimator was fitted on it asks for: a ColumnTransformer in front may drop some."""
+    first = owner
+    while (inner := _front(first)) is not None:
+        first = inner
+    if type(first).__name__ != "ColumnTransformer":
+        return names
+    asked = {place for _, part, columns in first.transformers_ if part != "drop" for place in places_of(columns, names)}
+    return [names[place] for place in sorted(asked)]
+
+
+def _front(estimator: Any) -> Any:
+    """Return what a fitted estimator gives its rows to as they are: the first step, what was searched for; or None."""
+    if steps := getattr(estimator, "steps", None):
+        return steps[0][1]
+    calibrated = getattr(estimator, "calibrated_classifiers_", None)
+    return getattr(estimator, "best_estimator_", None) if calibrated is None else calibrated[0].estimator
+
+
+def places_of(columns: Any, names: Sequence[str]) -> list[int]:
+    """Return the places of the columns that a part of a fitted ColumnTransformer asks for, among the names that it knows."""
+    import pandas as pd
+
+    asked: Any = [columns] if np.isscalar(columns) else columns
+    if isinstance(asked, slice) and any(isinstance(end, str) for end in (asked.start, asked.stop)):
+        asked = pd.Index(names).slice_indexer(asked.start, asked.stop, asked.step)
+    is_named = not isinstance(asked, slice) and len(asked) and all(isinstance(column, str) for column in asked)
+    places: list[int] = [names.index(column) for column in asked] if is_named else np.arange(len(names))[asked].tolist()
+    return places
 
 
 def are_numbers(names: Sequence[Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx.errors import DlxError
+from dlx.model.estimators import places_of
 
 if TYPE_CHECKING:
     from dlx.model.estimators import Reading
@@ -162,15 +163,14 @@ def _is_elementwise(function: Any) -> bool:
 
 def _of_columns(step: Any, given: Any, owner: list[int]) -> list[int]:
     """Return the owners of what a ColumnTransformer makes: its parts one after the other, the rest last."""
-    names, found = list(getattr(given, "columns", ())), list[int]()
+    names, found = list(getattr(given, "columns", range(len(owner)))), list[int]()
+    fitted = list(getattr(step, "feature_names_in_", names))
     for _, part, columns in step.transformers_:
         if isinstance(part, str) and part == "drop":
             continue
-        asked: Any = [columns] if np.isscalar(columns) else columns
-        is_named = not isinstance(asked, slice) and len(asked) and all(isinstance(column, str) for column in asked)
-        places = [names.index(column) for column in asked] if is_named else np.arange(len(owner))[asked].tolist()
+        places = [names.index(fitted[place]) for place in places_of(columns, fitted)]
         if places:
             which = places[0] if np.isscalar(columns) else places  # a name or a number alone asks for a series
-            some = given.iloc[:, which] if names else given[:, which]
+            some = given.iloc[:, which] if hasattr(given, "iloc") else given[:, which]
             found += given_by([part], some, [owner[place] for place in places])[1]
     return found

@@ -127,6 +127,8 @@ def test_a_run_that_was_killed_goes_on(model, people, asked, tmp_path, monkeypat
     times = {path: (output / path).stat().st_mtime_ns for path in before}
     bulk.explain(model, people, output=output, **asked)
     assert {path: (output / path).stat().st_mtime_ns for path in before} == times and len(files_of(output)) == 4
+    with pytest.raises(DlxError, match=rf"; read {output} in it"):
+        bulk.read(output.parent)
 
 
 def test_a_worker_that_is_killed_costs_its_fragment_only(model, people, asked, tmp_path, monkeypatch):

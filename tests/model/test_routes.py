@@ -334,3 +334,19 @@ def test_columns_that_are_picked_in_any_way_keep_their_owners():
                 make_pipeline(columns, CLASSIFIERS[last]()).fit(numbers.to_numpy(), outcome) if columns is picked else fitted
             )
             held(dlx.wrap(fitted, case), case, kind)
+
+
+def test_a_column_that_no_part_asks_for_may_be_lacking():
+    table, outcome, _ = people()
+    whole = table[NUMBERS].fillna(0).assign(y=outcome)
+    case, with_outcome = dlx.from_frame(whole, dlx.infer_schema(whole, "y")), whole[["y", *NUMBERS]]
+    for asked in (NUMBERS[:2], [1, 2], slice("income", "age"), slice(1, 3), [False, True, True, False]):
+        columns = ColumnTransformer([("some", StandardScaler(), asked), ("none", "drop", ["y"])])
+        fitted = make_pipeline(columns, LOGISTIC()).fit(with_outcome, outcome)
+        model = dlx.wrap(fitted, case)
+        held(model, case, LinearModel)
+        np.testing.assert_allclose(model.predict(case, "probability"), fitted.predict_proba(with_outcome)[:, 1])
+        assert (model.coefficients != 0).sum() == 2 and model.encoder.owner.tolist() == [0, 1]
+    fitted = make_pipeline(ColumnTransformer([("all", StandardScaler(), ["y", "age"])]), LOGISTIC())
+    with pytest.raises(dlx.errors.DlxError, match="reads columns that the table lacks: y, the target;"):
+        dlx.wrap(fitted.fit(with_outcome, outcome), case)
