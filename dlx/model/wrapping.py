@@ -78,10 +78,10 @@ def wrap(
     target : int or str, optional
         Which of several classes is explained: a level of the target as text, or its position, which is that of the column where
         a function returns columns without names; the positive class of a binary target by default. What gives all of several
-        classes can be left open until `Model.of` says which. The classes of an estimator
-        and the columns of a DataFrame are found by their names. What has none (classes 0, 1, ... of levels that have other names,
-        the numbers of a function, the outputs of a network) is taken by position, and refused where it tells the outcomes at
-        hand better the other way round, or in another order; rows without outcomes (`check`) leave it as it is.
+        classes can be left open until `Model.of` says which. The classes of an estimator and the columns of a DataFrame are
+        found by their names. What has none (classes 0, 1, ... of levels that have other names, the numbers of a function, the
+        outputs of a network) is taken by position, and refused where it tells the outcomes at hand better the other way round,
+        or in another order; rows without outcomes (`check`) leave it as it is.
     encoder : Encoder, optional
         What a network on dense rows [rows, width] reads; by default the columns as they are: complete numbers.
     inputs : callable, or lists of columns and fitted transformers in a tuple or a dict, optional
