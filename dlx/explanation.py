@@ -346,7 +346,7 @@ class Explanation:
         """
         from dlx.foreign import lime_contributions, repeated
 
-        values, base = lime_contributions(found, explainer, model, rows, background, label)
+        values, base = lime_contributions(found, explainer, model, rows, background, label, scale)
         package = type(explainer).__module__.partition(".")[0]
         shared: dict[str, Any] = {"scale": scale, "background": background, "method": package, "adds_up": False}
         made = cls.from_values(values, base, model, rows, made_by=f"{package} {version(package)}", **shared)

@@ -52,14 +52,32 @@ def one_output(found: Any, output: int | None, model: Model) -> tuple[np.ndarray
 
 
 def lime_contributions(
-    found: Sequence[Any], explainer: Any, model: Model, rows: Any, background: Any, label: int
+    found: Sequence[Any], explainer: Any, model: Model, rows: Any, background: Any, label: int, scale: Scale
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the contributions against a background, and what they start from, that lime's weights of bins amount to."""
+    """Return the contributions against a background, and what they start from, that lime's weights of bins amount to.
+
+    What lime was told of each row for a label must be what the model predicts: labels are the places of a function's outputs.
+    """
     if explainer.discretizer is None:
         raise ExplanationError(
             "lime's weights are read of bins, but this explainer was made with discretize_continuous=False; leave it out"
         )
-    coded, references = as_rows(model.schema, rows), as_rows(model.schema, background)
+    (coded, outputs), (references, usual) = (asked(model, some, scale) for some in (rows, background))
+    if len(found) != len(coded):
+        raise ExplanationError(f"lime's explanations must be one a row, got {len(found)} for {len(coded)} rows")
+    if any(label not in one.local_exp for one in found):
+        raise ExplanationError(f"lime explained no label {label}; pass one of {listed(map(str, sorted(found[0].local_exp)))}")
+    told = np.array([one.predict_proba if one.mode == "classification" else [np.nan, one.predicted_value] for one in found])
+    apart = np.abs(told - outputs[:, None]).max(axis=0)
+    limit = max(PROMISE.limit(float(np.abs(outputs - usual.mean()).mean())), ROUNDING * float(np.abs(outputs).max()))
+    if not apart[label] <= limit:
+        others = (
+            f"label={np.nanargmin(apart)}" if np.nanmin(apart) <= limit else "the label, the rows and the scale that it had"
+        )
+        raise ExplanationError(
+            f"lime was told {told[0, label]:.4g} of the first row for label {label}, but {model.name} predicts "
+            f"{outputs[0]:.4g} ({model.target}, {scale}); pass {others}"
+        )
     bins = explainer.discretizer.discretize
     weights, intercepts = np.zeros(coded.shape), np.empty(len(coded))
     for i, one in enumerate(found):

@@ -73,11 +73,16 @@ def test_captum_of_dense_columns_is_summed_by_original_column(world):
 def test_lime_of_a_person_becomes_contributions():
     model, people, background = of("smooth_net")  # without gaps, which lime does not take
     explainer = LimeTabularExplainer(background.rows, random_state=0)
-    found = [explainer.explain_instance(row, partial(both, model), num_features=20, num_samples=4000) for row in people.rows]
+    found = [
+        explainer.explain_instance(row, partial(both, model), (0, 1), num_features=20, num_samples=4000) for row in people.rows
+    ]
     made = Explanation.from_lime(found, explainer, model, people, scale="probability", background=background)
     ours = explain(model, people, method="lime", background=background, scale="probability", implementation="reference")
     assert np.corrcoef(made.values.ravel(), ours.values.ravel())[0, 1] > 0.97
     assert made.promise == "does not promise to add up"
+    for label, said in ((0, "for label 0, but .* pass label=1"), (2, "explained no label 2; pass one of 0, 1")):
+        with pytest.raises(ExplanationError, match=said):
+            Explanation.from_lime(found, explainer, model, people, scale="probability", background=background, label=label)
     undivided = LimeTabularExplainer(background.rows, discretize_continuous=False)
     with pytest.raises(ExplanationError, match="discretize_continuous=False"):
         Explanation.from_lime(found, undivided, model, people, scale="probability", background=background)
