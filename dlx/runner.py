@@ -167,9 +167,9 @@ class _Predicted(NamedTuple):
 
 def _predicted(model: Model, rows: Any, what: str) -> _Predicted:
     """Return rows with what the model predicts of them, or raise where there are none, or they do not fit its schema."""
-    if len(rows) == 0:
+    coded = as_rows(model.schema, rows, what)
+    if not len(coded):
         raise DlxError(f"{what} must have at least 1 row, got {plural(0, 'row')}")
-    coded = as_rows(model.schema, rows)
     coded = coded if isinstance(rows, np.ndarray) else model.schema.check(coded)  # an array was checked when it was read
     is_box = isinstance(model, BlackBox)
     return _Predicted(rows, coded, predicted(model, rows) if is_box else model.predict(coded, model.scales[0], checked=True))

@@ -9,6 +9,7 @@ import worlds
 
 from dlx import explainers
 from dlx.arrays import array_id
+from dlx.errors import DlxError
 from dlx.explainers import MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
 from dlx.model import BlackBox, wrap
@@ -170,6 +171,17 @@ def test_an_explanation_says_which_code_made_it(method, options, implementation,
     asked = {"method": method, "background": case[:5], "scale": "logit", "implementation": implementation}
     made = explain(worlds.model("boosted", "numeric"), case[5:7], **asked, **options)
     assert made.implementation.split()[0] == made_by
+
+
+def test_people_and_backgrounds_that_are_no_rows_are_refused_with_what_to_pass():
+    model, case = worlds.model("linear", "numeric"), worlds.table("numeric")
+    for rows, background, said in (
+        (case.frame.iloc[0], case, r"rows must be a Dataset, .* got Series; a single row is frame\.iloc\[\[0\]\]"),
+        (case[:1], 100, r"background must be a Dataset, .* got int; draw training rows, case\.background\(100\)"),
+        (np.full((1, len(case.schema)), "a", dtype=object), case, "rows in an array must be codes, numbers: could not convert"),
+    ):
+        with pytest.raises(DlxError, match=said):
+            explain(model, rows, method="linear_shap", background=background, scale="logit")
 
 
 def test_an_implementation_that_there_is_not_is_refused():

@@ -237,15 +237,16 @@ def check_scale(model: Model, scale: str) -> None:
         raise ScaleError(f"{model.name} has no scale {scale!r}; it has {', '.join(map(repr, model.scales))}")
 
 
-def as_rows(schema: Schema, rows: Any) -> np.ndarray:
-    """Return a Dataset, a DataFrame or an array as coded rows [rows, features]."""
+def as_rows(schema: Schema, rows: Any, what: str = "rows") -> np.ndarray:
+    """Return a Dataset, a DataFrame or an array as coded rows [rows, features]; an error calls them `what`."""
     if isinstance(rows, Dataset):
         return rows.rows if rows.schema.codes == schema.codes else schema.encode(rows.frame)
     if isinstance(rows, np.ndarray):
         return schema.check(rows)
     rows = as_pandas(rows)
     if not hasattr(rows, "columns"):
-        raise DlxError(f"rows must be a Dataset, a DataFrame or an array of codes, got {type(rows).__name__}")
+        remedy = "; draw training rows, case.background(100)" if what == "background" else "; a single row is frame.iloc[[0]]"
+        raise DlxError(f"{what} must be a Dataset, a DataFrame or an array of codes, got {type(rows).__name__}{remedy}")
     return schema.encode(rows)
 
 

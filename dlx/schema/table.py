@@ -309,7 +309,10 @@ class Schema:
 
     def check(self, rows: np.ndarray) -> np.ndarray:
         """Return coded rows as float64 [rows, features], or raise a `SchemaError` where shape, codes or gaps do not fit."""
-        rows = np.asarray(rows, dtype=np.float64)
+        try:
+            rows = np.asarray(rows, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise SchemaError(f"rows in an array must be codes, numbers: {error}; pass a DataFrame") from error
         if rows.ndim != 2 or rows.shape[1] != len(self):
             raise SchemaError(f"rows must be [rows, {len(self)}], one column a feature; got shape {list(rows.shape)}")
         low, high, is_level, may_lack = self._limits
