@@ -214,7 +214,7 @@ def explain(
     if bulk.is_bulk(people):
         asked |= {"engine": engine, "narrator": Narrator()}
         told = bulk.explain(trained, people, output=folder / stem, **asked, **options)["summary"]
-        print_sizes(f"Mean size of the contribution to {trained.name}, {told['rows']:,} people", told["importance"])
+        print_sizes(trained.name, f"{asked['scale']} of {trained.target}", told["rows"], told["importance"])
         print(folder / stem)
         return
     with Narrator().step(f"Explaining {trained.name} by {label}", "people") as update:

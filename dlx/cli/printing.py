@@ -108,12 +108,13 @@ def print_importance(explanation: Any) -> None:
     from dlx.comparison import importance
 
     table = importance(explanation)
-    title = f"Mean size of the contribution to {explanation.model}, {explanation.scale}, {len(explanation)} people"
-    print_sizes(title, dict(zip(table["label"], table["importance"], strict=True)))
+    unit = f"{explanation.scale} of {explanation.target}"
+    print_sizes(explanation.model, unit, len(explanation), dict(zip(table["label"], table["importance"], strict=True)))
 
 
-def print_sizes(title: str, sizes: Mapping[str, float]) -> None:
+def print_sizes(model: str, unit: str, people: int, sizes: Mapping[str, float]) -> None:
     """Print the ten columns of the largest mean contributions, with their share of all."""
+    title = f"Mean size of the contribution to {model}, {unit}, {people:,} people"
     whole, most = sum(sizes.values()), sorted(sizes.items(), key=lambda one: -one[1])[:10]
     _print_table(title, ["column", "size", "share"], [[n, f"{size:.4f}", f"{size / (whole or 1):.0%}"] for n, size in most])
 

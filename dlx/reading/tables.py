@@ -24,7 +24,7 @@ from dlx.reading.files import (
     refuse_other_files,
 )
 from dlx.reading.record import Reading, reading_of
-from dlx.schema import Carried, Schema, SchemaError, infer_schema, level_text
+from dlx.schema import Carried, Schema, SchemaError, Target, infer_schema, level_text
 from dlx.schema.cells import number_of
 from dlx.schema.inference import holds_numbers
 from dlx.schema.table import RANDOM, refuse_odd
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_ABOVE = 50  # lines of a title above a header
+NO_AND_YES = {("0", "1"), ("-1", "1"), ("false", "true"), ("no", "yes"), ("n", "y")}
 
 
 Read = tuple["pd.DataFrame", Schema, Reading]  # a table in dtypes, what its columns are, and how it was read
@@ -112,7 +113,15 @@ def as_it_looks(
         later = table.drop(columns=[column.name for column in schema.carried])
         schema = replace(infer_schema(later, target, keep=schema.names, **asked), carried=schema.carried, split=schema.split)
     schema = replace(schema, features=tuple(replace(feature, unit=made[feature.name].unit) for feature in schema.features))
+    made[target] = made[target]._replace(done=(*made[target].done, *_guessed(schema.target, positive)))
     return _read(opened, table, schema, made)
+
+
+def _guessed(target: Target, positive: str | None) -> tuple[str, ...]:
+    """Return a note on the positive outcome of two where nobody named it, and it is none by its own words."""
+    if positive is not None or target.kind != "binary" or tuple(map(str.lower, target.levels)) in NO_AND_YES:
+        return ()
+    return (f"positive is {target.levels[1]!r}, a guess, as it is the last in order: --positive says which",)
 
 
 def as_they_look(

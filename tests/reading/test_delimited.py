@@ -52,7 +52,10 @@ def read_bytes(tmp_path, content, file="odd.csv", **options):
 def test_what_is_recognised_of_a_file_is_said(tmp_path, content, said):
     case = read_bytes(tmp_path, content)
     assert len(case) == ROWS and case.rows[:2].tolist() == [[18, 0.5], [19, 1.5]] and ", ".join(case.reading.file) == said
-    assert case.reading.lines() == ([case.reading.summary] if said else [])
+    last = case.schema.target.levels[1]
+    guessed = f"y: outcome; positive is {last!r}, a guess, as it is the last in order: --positive says which"
+    assert case.reading.lines() == [guessed, case.reading.summary]
+    assert read_bytes(tmp_path, content, positive=last).reading.lines() == [case.reading.summary] * bool(said)
 
 
 @pytest.mark.parametrize(
