@@ -66,7 +66,7 @@ _EVERY = (
         "Special code",
         "rows with the code",
         3,
-        "twice may be chance; codes are -1, -9, 99, 999 and their like outside the run of the rest, by three of its steps and "
+        "twice may be chance; codes are −1, −9, 99, 999 and their like outside the run of the rest, by three of its steps and "
         "half its spread, or more frequent than what stands beside them; and 0 where all else is far above",
     ),
     Rule(

@@ -136,7 +136,8 @@ def draw_before_after(table: pd.DataFrame, ax: Axes) -> Axes:
         ax.hlines(y + shift, table[f"{name}_low"], table[f"{name}_high"], color=colour, linewidth=1.4)
         ax.plot(table[name], y + shift, marker, color=colour, markersize=5, label=name)
     ax.set_xlim(left=0)
-    return label_rows(ax, [shortened(label) for label in table["of"]], table["quantity"].iloc[0])
+    what, scale = table["quantity"].iloc[0].rsplit(", ", 1)
+    return label_rows(ax, [shortened(label) for label in table["of"]], f"{what} ({unit_of(scale)})")
 
 
 def draw_group_rates(table: pd.DataFrame, groups: Sequence[str], models: Sequence[str], ax: Axes, *, of: str) -> Axes:
@@ -189,7 +190,7 @@ def _shifts(count: int) -> np.ndarray:
 
 def draw_recourse(table: pd.DataFrame, labels: Mapping[str, str], ax: Axes) -> Axes:
     """Draw how often a column is part of a counterfactual (`Recourse.by_column`): a row a column, a mark a model."""
-    return _shares(table, "column", labels, ax, "share of people with a counterfactual that changes the column")
+    return _shares(table, "column", labels, ax, "share of people with a way that changes the column")
 
 
 def draw_reasons_given(table: pd.DataFrame, ax: Axes, *, of: str) -> Axes:

@@ -24,6 +24,7 @@ class Light:
     table: str
     column: str  # in the line of the model to use
     what: str  # the number is, in words
+    of: str  # the same in a word or two, beside the number
     green: float  # as good is green
     red: float  # worse is red
     source: str  # of these lines
@@ -50,6 +51,7 @@ CALIBRATION = Light(
     "worth",
     "stretch",
     "by how much the log-odds must be stretched or shrunk for probabilities to come true",
+    "times off",
     1.25,
     1.5,
     "our convention: off by a quarter, by a half",
@@ -62,6 +64,7 @@ OF_A_PROBABILITY = (
         "performance",
         "estimate",
         "ROC AUC on the test rows",
+        "ROC AUC",
         0.8,
         0.7,
         "Hosmer and Lemeshow, Applied Logistic Regression: from .7 on acceptable, from .8 on excellent",
@@ -75,6 +78,7 @@ OF_A_PROBABILITY = (
         "fairness_lights",
         "value",
         "the smallest ratio of favourable decisions between two groups",
+        "as often",
         0.8,
         0.65,
         "the four-fifths rule of the US guidelines on selection, 29 CFR 1607.4(D); the second line is our convention",
@@ -88,6 +92,7 @@ OF_A_VALUE = (
         "performance",
         "estimate",
         "share of the variance that predictions explain (R²) on the test rows",
+        "R²",
         0.5,
         0.25,
         "Hair, Ringle and Sarstedt, PLS-SEM: from .25 on weak, from .50 on moderate",
@@ -105,6 +110,7 @@ OF_A_VALUE = (
         "fairness_lights",
         "value",
         "the largest difference in mean error between two groups, in standard deviations of the outcome",
+        "SD apart",
         0.2,
         0.5,
         "Cohen, Statistical Power Analysis: from .2 on a small difference, from .5 on a medium one",
@@ -118,6 +124,7 @@ OF_EXPLANATIONS = (
         "agreement_lights",
         "stability",
         "share of a person's most important columns that stay under another background or seed",
+        "stay",
         0.8,
         0.6,
         "our convention: four in five, three in five",
@@ -128,16 +135,18 @@ OF_EXPLANATIONS = (
         "agreement_lights",
         "distance",
         "distance of the trusted methods from the exact Shapley values, as a share of their length",
+        "off",
         0.1,
         FAR,
         "our convention; a method beyond the second line answers another question, and its page says so",
     ),
     Light(
-        "Hard to fool",
+        "Attacks found",
         "attacks",
         "attacks_lights",
         "found",
         "share of the attacks on explanations that hid a column and that a defence found",
+        "",
         1.0,
         0.5,
         "our convention: every one, half of them",

@@ -102,7 +102,7 @@ def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) 
     shared: dict[str, Any] = {"title": context.case.card.title or context.case.name, "table_names": list(tables)}
     shared |= {"style": PAGE_STYLE.read_text(encoding="utf-8"), "script": (HERE / "page.js").read_text(encoding="utf-8")}
     shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
-    first = shared | {"opening": opening(context, told), "sections": [(one, linked(one.page)) for one in told]}
+    first = shared | {"opening": linked(opening(context, told)), "sections": [(one, linked(one.page)) for one in told]}
     if any(one.key == ASK and one.about["rows"] for one in told):
         held = book(context, tables, glossary_data())
         first |= {"book": json.dumps(held).replace("<", "\\u003c"), "workbench": joined(IN_PAGE)}

@@ -57,8 +57,10 @@ class Style:
 
 
 share = Style(2, is_bare=True)  # ".86", "1.00"
+fine = Style(3, is_bare=True)  # ".863"
 two_decimals, three_decimals = Style(2), Style(3)
-signed, thousandths = Style(2, is_signed=True), Style(3, is_signed=True, is_bare=True)  # "+0.25", "+.008"
+signed = Style(2, is_signed=True)  # "+0.25"
+hundredths, thousandths = Style(2, is_signed=True, is_bare=True), Style(3, is_signed=True, is_bare=True)  # "+.25", "+.008"
 
 
 def amount(number: float, line: float | None = None) -> str:
@@ -87,8 +89,9 @@ def percent(share: float, line: float | None = None) -> str:
 
 
 def spaced(text: str) -> str:
-    """Return a text of the library as the page prints it: a per cent sign stands apart from its number."""
-    return re.sub(r"(?<=\d)%", " %", text)
+    """Return a text of the library as the page prints it: "5 %" for "5%", "1e−07 log-odds" for "1e-07 logit"."""
+    text = re.sub(r"(?<=\d)%", " %", text)
+    return re.sub(r"(?<=\de)-(?=\d)", "−", text).replace(" logit", " log-odds")
 
 
 def listed(parts: list[str]) -> str:
@@ -111,7 +114,7 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
 
 
-NUMBER = re.compile(r"(?:p\s*)?(?P<beside>[<>=]?)\s*(?P<sign>[+−-]?)(?P<digits>∞|\d[\d,]*\.?\d*(?:e[+-]?\d+)?|\.\d+)(?![\w.])")
+NUMBER = re.compile(r"(?:p\s*)?(?P<beside>[<>=]?)\s*(?P<sign>[+−-]?)(?P<digits>∞|\d[\d,]*\.?\d*(?:e[+−-]?\d+)?|\.\d+)(?![\w.])")
 
 
 def number_in(cell: str) -> float | None:
@@ -119,7 +122,7 @@ def number_in(cell: str) -> float | None:
     found = NUMBER.match(cell.strip())
     if found is None:
         return None
-    size = math.inf if found["digits"] == "∞" else float(found["digits"].replace(",", ""))
+    size = math.inf if found["digits"] == "∞" else float(found["digits"].replace(",", "").replace("−", "-"))
     size = math.nextafter(size, {"<": -math.inf, ">": math.inf}.get(found["beside"], size))
     return -size if found["sign"] in ("−", "-") and found["sign"] else size
 

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from dlx.plots import method_label
+from dlx.plots import method_label, unit_of
 from dlx.reporting import phrases
 from dlx.rounding import percent_beside, threshold_in_percent
 
@@ -28,7 +28,9 @@ STYLES: dict[str, Callable[..., str]] = {
     "share": phrases.share,  # ".86"
     "two": phrases.two_decimals,  # "0.86"
     "three": phrases.three_decimals,
+    "fine": phrases.fine,  # ".863"
     "signed": phrases.signed,  # "+0.25"
+    "hundredths": phrases.hundredths,  # "+.25"
     "thousandths": phrases.thousandths,  # "+.008"
     "amount": phrases.amount,  # in the unit of what is predicted
     "change": phrases.change,  # the same, with its sign
@@ -37,14 +39,16 @@ STYLES: dict[str, Callable[..., str]] = {
     "count": lambda number, _line=None: f"{number:,.0f}",  # "1,200"
     "word": lambda number, _line=None: phrases.counted(round(number)),  # "three"
     "of_100": lambda number, _line=None: f"{100 * number:.0f}",  # a share, as so many of 100 people
-    "times": lambda number, _line=None: f"{number:.3g}",  # "1.25"
+    "times": lambda number, _line=None: f"{number:.3g}".replace("-", "−"),  # "1.25"
     "tenths": phrases.Style(1),  # "3.4"
     "threshold": lambda number, _line=None: threshold_in_percent(number),
     "risk": percent_beside,  # a probability, on its side of a threshold
 }
-SIGNED = ("signed", "thousandths", "change")
+SIGNED = ("signed", "hundredths", "thousandths", "change")
 SPECIAL = re.compile(r"[\\`*_\[\]|~<>&\"']")
+TEXTS: dict[str, Callable[[str], str]] = {"method": method_label, "unit": unit_of, "spaced": phrases.spaced}
 TAG = re.compile(r"<[^>]+>")
+UNPARTED = re.compile(r"(?<=\d) (?=%)")
 LEADING = re.compile(r"^[#+\-=\d]")
 
 
@@ -95,11 +99,11 @@ class Tables:
         self.tables = {name: table.reset_index(drop=True) for name, table in tables.items()}
 
     def lines(self, table: str, **where: Any) -> list[Line]:
-        """Return the lines of a table whose columns have a value, or one of a tuple; none of a table that there is not."""
+        """Return the lines of a table whose columns have a value, or one of several; none of a table that there is not."""
         found = self.tables.get(table, pd.DataFrame())
         for column, value in where.items():
             if len(found):
-                found = found[found[column].isin(value if isinstance(value, tuple) else (value,))]
+                found = found[found[column].isin(value if isinstance(value, (tuple, list)) else (value,))]
         return [Line(table, int(row), values) for row, values in zip(found.index, found.to_dict("records"), strict=True)]
 
     def line(self, table: str, **where: Any) -> Line:
@@ -124,7 +128,7 @@ def environment() -> Environment:
         made.filters[name] = partial(numbered, style=style)
     made.filters |= {"interval": interval, "listed": listed, "said": said, "within": phrases.within}
     made.filters["capital"] = lambda text: type(text)(text[:1].upper() + text[1:])
-    made.filters |= {"method": method_label, "article": phrases.article}
+    made.filters |= TEXTS | {"article": phrases.article}
     return made
 
 
@@ -172,8 +176,8 @@ def cell(line: Line, spec: str) -> str:
     value = line[names[0]]
     if len(names) == 3:
         text = TAG.sub("", str(interval(line, style, of=names)))  # striptags would part what a no-break space joins
-    elif style == "method":
-        text = method_label(value)
+    elif style in TEXTS:
+        text = TEXTS[style](value)
     elif isinstance(value, str) or not style:
         text = str(value)
     else:
@@ -189,7 +193,7 @@ def listed(parts: Sequence[Any]) -> Markup:
 
 def said(text: Any) -> Markup:
     """Return text that is the case's own: a label, a level, a caveat; its numbers are no measurements of ours."""
-    return Markup('<span class="said">{}</span>').format(_plain(str(text)))
+    return Markup('<span class="said">{}</span>').format(_plain(UNPARTED.sub("\u00a0", str(text))))
 
 
 def markdown(text: str, *, inline: bool = False) -> Markup:

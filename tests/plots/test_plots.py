@@ -116,7 +116,7 @@ SLICES = SLICES.assign(low=SLICES["difference"] - 0.1, high=SLICES["difference"]
 PARTS = pd.DataFrame(
     {"label": ["$x$", "<b>"], "push": [0.2, -0.1], "mean": [0.2, -0.1], "low": -0.2, "high": 0.3, "scale": "logit"}
 )
-CHANGE = pd.DataFrame({"of": ["$x$", "<b>"], "quantity": "mean <size>", "before": [0.3, 0.2], "after": [0.1, 0.0]})
+CHANGE = pd.DataFrame({"of": ["$x$", "<b>"], "quantity": "mean <size>, value", "before": [0.3, 0.2], "after": [0.1, 0.0]})
 CHANGE = CHANGE.assign(before_low=0.1, before_high=0.4, after_low=0.0, after_high=0.2)
 CAUSES = pd.DataFrame({"part": [0.3, -0.1, 0.2], "what": ["unit", "$scale$", "the methods"], "naive": 0.4})
 CAUSES = CAUSES.assign(low=CAUSES["part"] - 0.02, high=CAUSES["part"] + 0.02)
@@ -242,7 +242,7 @@ DRAWN = {  # how to draw each, and what must be written on it
         ["$x$", "<b>", "push towards the error (log-odds)"],
     ),
     "losses": (lambda ax: plots.draw_losses(PARTS, ax), ["$x$", "<b>", "part of the log loss: below 0 it helps (nats)"]),
-    "before and after": (lambda ax: plots.draw_before_after(CHANGE, ax), ["$x$", "<b>", "mean <size>"]),
+    "before and after": (lambda ax: plots.draw_before_after(CHANGE, ax), ["$x$", "<b>", "mean <size> (value)"]),
     "causes": (
         lambda ax: plots.draw_causes(CAUSES, ax),
         ["as the libraries come", "unit", "$scale$", "the methods", "40.0", "−30.0", "+10.0", "20.0"],

@@ -55,7 +55,7 @@ def test_sentences_repeat_the_tables(told):
     agreed = told.tables["agreement"].query("model == 'net' and metric == 'feature_agreement'")
     line = told.tables["agreement_lights"].set_index("model").loc["net"]
     assert line["agreement"] == pytest.approx(agreed["mean"].mean()) and line["least"] == agreed["mean"].min()
-    assert f"name on average {2 * agreed['mean'].mean():.1f} of the two most important columns of net" in words_of(told.page)
+    assert f"two methods name alike on average {2 * agreed['mean'].mean():.1f} by net" in words_of(told.page)
     errors = told.tables["distance_to_truth"].query("model == 'net' and measure == 'relative_error'")
     assert line["furthest"] == errors.loc[errors["median"].idxmax(), "method"]
     assert line["furthest_distance"] == errors["median"].max()
@@ -177,5 +177,5 @@ def test_where_columns_go_together_the_page_says_how_much_would_lie_elsewhere(co
     context._known["diagnostics"] = dataclasses.replace(found, tables=found.tables | {"dependence": table})
     with_it = told_of("agreement", context)
     context._known.update(known)
-    assert "“age” and “amount” go together (r = 0.9" in words_of(with_it.page)
+    assert "“age” and “amount” go together (r = .9" in words_of(with_it.page)
     assert len(numbers_of(with_it.page, with_it.tables)) == len(numbers_of(told.page, told.tables)) + 3

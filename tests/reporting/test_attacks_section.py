@@ -35,7 +35,7 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table(light):
 
 def test_the_section_tells_what_was_hidden_and_found(light):
     words = words_of(light.page)
-    assert "They flag everybody whose sex is f, decide by nothing else, and show explainers other columns." in words
+    assert "By them everybody is flagged whose sex is f, and nothing else counts; explainers are shown other columns." in words
     assert "LIME leaves sex out of the three most important columns for 100 % (" in words
     found = light.tables["attacks_found"]
     attacked, honest = found[found["is_attacked"]], found[~found["is_attacked"]]

@@ -128,7 +128,7 @@ def test_who_leaves_a_class_goes_to_another_or_stays_the_likeliest_and_reasons_m
     assert then["class"].tolist() == list(wines.LEVELS) and then["count"].sum() == searched["found"] > 0
     last = then[then["count"] > 0].iloc[-1]
     assert "Their likeliest class is then" in words and f"“{last['class']}” for {last['count']}." in words
-    assert "No decision about a wine is defined here: to be taken for barolo is none" in words
+    assert "Reasons in fixed words are not given" in words
     numbers_of(told.page, told.tables)
 
 

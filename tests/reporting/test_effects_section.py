@@ -85,9 +85,9 @@ def test_the_column_whose_mean_hides_people_is_named():
     about = context(case, crossing)
     hidden = measure(about).tables["effects_hidden"].iloc[0]
     assert hidden["against"] == (about.people.rows[:, 1] < 0).mean() and hidden["label"] == "x"
-    assert "of people it goes the other way" in words_of(told_of("effects", about).page)
+    assert f"on average, but falls for {100 * hidden['against']:.0f} % of people" in words_of(told_of("effects", about).page)
     alike = BlackBox(lambda t: 0.2 + 0.5 * t["x"], schema, "alike", scales=("probability",))
-    assert "every person's prediction by alike moves with the mean" in words_of(told_of("effects", context(case, alike)).page)
+    assert "the predictions of alike in one direction for everybody" in words_of(told_of("effects", context(case, alike)).page)
 
 
 def test_the_distance_of_partial_dependence_and_ale_is_that_of_their_curves():

@@ -56,7 +56,7 @@ def test_the_words_hold_the_numbers_of_the_tables(bank):
     assert said in words_of(bank.page)
     assert "dlx fix bank_loan --model gradient_boosting" in words_of(bank.evidence)
     surest = bank.tables["errors_confident"].iloc[0]
-    assert f"about applicant {surest['person']}: at a risk of" in words_of(bank.page)
+    assert f"about applicant {surest['person']}: {surest['decision']} at a risk of" in words_of(bank.page)
     assert surest["pushed_by"] in words_of(bank.page)
 
 
@@ -93,7 +93,7 @@ def test_a_model_without_errors_has_an_answer():
     model = BlackBox(right, case.schema, "right", scales=("probability", "logit"))
     told = told_of("errors", worlds.context(case, model, background=10))
     assert "right has 0 wrongly flagged" in words_of(told.page)
-    assert "was surest, and wrong" not in words_of(told.page) and "errors_confident" not in told.tables
+    assert "was most wrong" not in words_of(told.page) and "errors_confident" not in told.tables
 
 
 def test_a_tiny_table_has_no_slices_and_says_so():
@@ -148,7 +148,9 @@ def test_a_push_within_chance_is_none_and_the_clearest_part_is_one_that_was_foun
         of_kind = pushed[pushed["kind"] == kind]
         clear = of_kind[of_kind["low"] > 0]
         expected = (
-            f"{clear['label'].iloc[0]} pushed those wrongly {word}" if len(clear) else f"no column pushed those wrongly {word}"
+            f"those wrongly {word} by gradient_boosting were pushed most by “{clear['label'].iloc[0]}”"
+            if len(clear)
+            else f"no column pushed those wrongly {word}"
         )
         assert expected in text
     found = bank.tables["errors_slices"].query("of == 'loss' and found")

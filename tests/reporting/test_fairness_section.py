@@ -18,6 +18,7 @@ from dlx.audit.fairness.rates import group_rates
 from dlx.context import QUICK, THOROUGH
 from dlx.dataset import Dataset
 from dlx.model import wrap
+from dlx.reporting.sections import covered
 from dlx.reporting.sections.fairness.measure import measure
 from dlx.schema import Feature, Schema, Target
 
@@ -51,7 +52,7 @@ def test_the_page_tells_the_two_groups_furthest_apart_and_how_far(told):
     line = shown.loc[shown.loc[shown["model"] == "gradient_boosting", "ratio"].idxmin()]
     numbers = ", ".join(f"{line[name]:.2f}".lstrip("0") for name in ("ratio", "ratio_low", "ratio_high"))
     found = re.search(
-        r"of “(.+?)”, .+? are flagged by \w+, of “(.+?)” .+?, (\S+) \((\S+) to (\S+)\) times as many", words_of(told.page)
+        r"of “(.+?)”, .+? are flagged by \w+, of “(.+?)” .+? The ratio, (\S+) \((\S+) to (\S+)\), is", words_of(told.page)
     )
     assert (found[1], found[2]) == (line["lowest"], line["highest"])
     assert f"{found[3]}, {found[4]}, {found[5]}" == numbers
@@ -76,6 +77,13 @@ def test_columns_that_the_target_does_not_name_and_pairs_are_in_the_tables(told)
 def test_the_gaps_add_up_in_the_table(told):
     for _, lines in told.tables["fairness_gap_columns"].groupby(["model", "attribute", "group", "against"]):
         assert lines["difference"].iloc[:-1].sum() == pytest.approx(lines["difference"].iloc[-1], abs=1e-6)
+
+
+def test_only_a_gap_whose_interval_holds_zero_is_said_to_be_chance(told):
+    widest, text = told.tables["fairness_gap_columns"].query("is_widest and column == 'all columns'"), words_of(told.page)
+    for one in widest[widest["model"] == "gradient_boosting"].itertuples():
+        said = re.search(rf"“{one.group}” lies \S+ \([^)]*\) log-odds from “{one.against}”( \(no more than chance\))?", text)
+        assert (said[1] is not None) == (one.low <= 0 <= one.high)
 
 
 def test_only_models_that_dlx_trains_are_trained_again(told):
@@ -122,6 +130,7 @@ def test_a_table_without_protected_columns_is_told_so_in_a_sentence():
     plain = dataclasses.replace(case, schema=dataclasses.replace(case.schema, features=features, target=target))
     told = section_of(plain, people_of.model())
     assert "Set protected = true" in words_of(told.page) and set(told.tables) == {"fairness_facts"} and not told.evidence
+    assert covered(told) == []  # no reviewer is told that fairness was measured
 
 
 def test_a_table_of_which_nothing_may_be_compared_gives_the_reasons():
@@ -137,7 +146,7 @@ def test_a_table_of_which_nothing_may_be_compared_gives_the_reasons():
 def test_too_few_people_make_a_section_that_says_so():
     told = section_of(people_of.case()[:100], people_of.model())
     text = words_of(told.page)
-    assert "By age and sex there are too few people to judge." in text and "times as many" not in text
+    assert "Groups by age and sex are too small to judge." in text and "The ratio" not in text
     assert "No remedy was tried: no two groups can be judged." in text
     assert "fairness_remedies" not in told.tables and "nan" not in text.lower().split()
 
@@ -147,7 +156,7 @@ def test_a_model_that_flags_nobody_or_everybody_makes_a_section(risk):
     flat = people_of.saying(lambda table: np.full(len(table), risk), ("probability", "logit"))
     text = words_of(section_of(people_of.case(), flat).page)
     assert "nan" not in text.lower().split()
-    assert "is the same in every group that can be judged" in text and "times as many" not in text
+    assert "is the same in every group that can be judged" in text and "The ratio" not in text
 
 
 def test_linear_models_are_explained_where_there_is_no_other():
@@ -185,7 +194,7 @@ def test_the_drawing_of_a_gap_has_a_bar_a_column_and_model(told):
 
 def test_a_table_with_fewer_people_than_any_group_needs_makes_a_section():
     text = words_of(section_of(people_of.case(50), own_model()).page)
-    assert "too few people to judge" in text and "an AUC of" not in text
+    assert "too small to judge" in text and "an AUC of" not in text
 
 
 def test_both_rooms_name_the_same_stand_ins():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_every_number_of_the_prose_is_a_cell_of_a_table(told, context):
         if name in ("n_samples", "n_steps")
     }
     for method in budgets:
-        assert f"{explainers.method(method).LABEL}: {budgets[method]:,}" in words_of(told.page)
+        assert re.search(rf"{budgets[method]:,} \w+ of {explainers.method(method).LABEL}", words_of(told.page))
 
 
 def test_every_method_is_told_with_its_question_and_every_scale_with_its_models(told, context):

@@ -121,6 +121,15 @@ def test_every_number_of_the_prose_is_that_of_its_cell_and_none_is_bare(bank_loa
         assert unnumbered(path.read_text()) == []
 
 
+@pytest.mark.parametrize(
+    "fault", [r"(?<![\w.\-/)])-\d", r"\d%", '"'], ids=["hyphen for a minus", "close per cent sign", "straight quote"]
+)
+def test_numbers_and_quotes_are_printed_in_one_way(bank_loan_page, fault):
+    for path in (bank_loan_page, evidence(bank_loan_page)):
+        text = words_of(re.sub(r"(?s)<code>.*?</code>", "", path.read_text()))
+        assert re.findall(f".{{0,30}}{fault}.{{0,30}}", text) == []
+
+
 def test_every_table_is_written_linked_and_whole(bank_loan_page):
     names = {path.stem for path in bank_loan_page.parent.glob("report-tables/*")}
     linked = set(re.findall(r'href="report-tables/(\w+)\.csv"', bank_loan_page.read_text()))

@@ -252,9 +252,9 @@ def test_percent_points_are_shapley_values_of_the_probability(page, bank, models
     at(page, "person=522&model=mlp&unit=probability&method=shapley")
     row = bank.test.rows[[bank.test.index.tolist().index(522)]]
     made = dlx.explain(models["mlp"], row, method="shapley", background=bank.background(20), scale="probability")
-    shown = contributions(page, "percent points")
+    shown = contributions(page, "percentage points")
     page.wait_for_timeout(700)
-    for label, value in contributions(page, "percent points").items():
+    for label, value in contributions(page, "percentage points").items():
         assert value == pytest.approx(100 * made.values[0, bank.schema.labels.index(label)], abs=1.0), label
     assert shown
 

@@ -2,8 +2,9 @@
 
 ``<name>/measure.py`` has ``TITLE``, ``PLACE`` (sections are read in this order), ``TASKS`` (of which kinds of target it can
 tell), perhaps ``PART`` (see `names`), ``IS_LONG`` (see `longest_first`) and ``COVERS`` (what it answers of the checklists in
-`dlx.reporting.frame`), and ``measure(context) -> Measured``: tables and numbers, no words. ``<name>/text.md.j2`` is the
-prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and ``evidence``, which goes to the second page.
+`dlx.reporting.frame`, and by which table), and ``measure(context) -> Measured``: tables and numbers, no words.
+``<name>/text.md.j2`` is the prose, Markdown and Jinja, in two blocks: ``page``, what everybody reads, and
+``evidence``, which goes to the second page.
 Where the prose of a value shares little with that of classes, it is ``value.md.j2``. In ``<name>/figures.py`` is a function a
 figure, ``(measured, context) -> matplotlib Figure``, that is drawn where the prose says ``figure("<function>")``.
 
@@ -39,7 +40,6 @@ from dlx.schema import Target
 
 HERE = Path(__file__).parent
 MOST_LINES = 100  # of a table on a page
-OF_DECISIONS = ("decision", "mitigation", "reasons", "recalibration")  # items of the checklists: nothing is decided by a value
 DIGITS = 3  # of the spread of values, with which they are printed
 
 
@@ -106,10 +106,10 @@ def longest_first(sections: Sequence[str]) -> list[str]:
     return sorted(sections, key=lambda name: not getattr(_module(name, "measure"), "IS_LONG", False))
 
 
-def covers(name: str, task: str = "binary") -> tuple[str, ...]:
-    """Return what of the reviewers' checklists a section answers of a kind of target."""
-    answered = getattr(_module(name, "measure"), "COVERS", ()) if name in names(task=task) else ()
-    return tuple(item for item in answered if task != "regression" or item not in OF_DECISIONS)
+def covered(told: Told) -> list[str]:
+    """Return what of the reviewers' checklists a section answers: that of which it measured the table."""
+    answers: Mapping[str, str] = getattr(_module(told.key, "measure"), "COVERS", {})
+    return [item for item, table in answers.items() if table in told.tables]
 
 
 def tell(name: str, context: RunContext, links: Links) -> Told:

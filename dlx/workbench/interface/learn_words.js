@@ -8,7 +8,7 @@ export function unitsOf(book, scale) {
   const share = (value) => percent(value);
   const roughly = (risk) => (risk < 0.005 ? "under 1 %" : risk > 0.995 ? "over 99 %" : percent(risk));
   const withShare = (value) => `${signed(value)} (${roughly(1 / (1 + Math.exp(-value)))})`;
-  if (scale === "probability") return { unit: "percent points", add: (value) => signed(100 * value, 1), at: share, said: share };
+  if (scale === "probability") return { unit: "percentage points", add: (value) => signed(100 * value, 1), at: share, said: share };
   if (scale === "logit") return { unit: "log-odds", add: number, at: number, said: withShare };
   return { unit: book.target.unit || "its unit", add: number, at: (value) => digits(value, book.decimals), said: book.says };
 }

@@ -7,7 +7,7 @@ import { saysOfContributions, saysOfMethods, saysOfRisks, unitsOf } from "./lear
 import { reasonWords, valueWords } from "./book.js";
 
 const REASONS = 4;
-const UNITS = { logit: "log-odds", probability: "percent points", value: "value" };
+const UNITS = { logit: "log-odds", probability: "percentage points", value: "value" };
 /** The methods that can tell of somebody: those stored for them, and those that can be computed; why the others cannot. */
 export function methodsFor({ book, answers }, person, model, isChanged) {
   const computed = answers.methods(model);
@@ -61,7 +61,7 @@ export function reasonLines(bench, view, found) {
 export function reasons(bench, view, found) {
   const stored = agreed(bench, view);
   const lines = reasonLines(bench, view, found);
-  const source = stored ? `What enough of the ${lines[0]?.methods ?? ""} methods whose word counts put among the first.` : found ? `By ${found.label} alone.` : "";
+  const source = stored ? `Columns that most of the ${lines[0]?.methods ?? ""} methods with a vote put among the first.` : found ? `By ${found.label} alone.` : "";
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
     const ties = tied(given);

@@ -20,7 +20,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL
 
 TITLE, PLACE, TASKS = "Do the explanations hold", 30, ("binary", "regression")
-COVERS = ("convergence", "stability")
+COVERS = {"convergence": "distance_to_truth", "stability": "noise_floors"}
 TOP = "feature_agreement"
 ABOUT = ["agreement", "agreement_against_noise", "library_defaults", "noise_floors", "faithfulness", "stability", "causes"]
 OWN = "the model's own"  # scale

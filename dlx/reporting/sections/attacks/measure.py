@@ -20,7 +20,7 @@ from dlx.schema import Feature
 from dlx.stats import LEVEL
 
 TITLE, PLACE, TASKS, PART, IS_LONG = "Fooling explanations", 80, ("binary", "regression"), "audit", True
-COVERS = ("robustness",)
+COVERS = {"robustness": "attacks_found"}
 SEEDS = 3  # of the scaffold, where the run is thorough
 HIDDEN = 0.9  # share of people from whose top columns a column must be missing for the explainer to count as fooled
 LIMITS = {"fidelity_asked": FIDELITY, "hidden_asked": HIDDEN, "flip_limit": FLIP_LIMIT, "carry_limit": CARRY_LIMIT}

@@ -28,7 +28,7 @@ from dlx.reporting.sections.change.reasons import measure_reasons
 from dlx.rounding import percent_beside
 
 TITLE, PLACE, TASKS, PART, IS_LONG = "What would change it", 50, ("binary", "regression"), "audit", True
-COVERS = ("reasons", "recourse")
+COVERS = {"reasons": "reasons_given"}
 MANY = 200  # denied people that are searched for, at most
 FEW, WIDE = 25, 8  # as many where more columns than this can change: there are too many combinations for all
 WANTED = 3  # ways a person

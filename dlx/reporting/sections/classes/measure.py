@@ -19,7 +19,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, interval_of_mean
 
 TITLE, PLACE, TASKS, PART = "The classes", 5, ("class",), "models"
-COVERS = ("discrimination",)
+COVERS = {"discrimination": "class_performance"}
 MOST = 12  # classes in a figure
 WORST = 10  # mistakes in a table
 

@@ -64,7 +64,7 @@ def partial_dependence(measured: Measured, context: RunContext) -> Canvas:
 
 
 def shape_functions(measured: Measured, context: RunContext) -> Canvas:
-    """Return what the columns that move people most add to the additive model, each with its band over trainings."""
+    """Return what the columns that move people most add to the model to use, each with its band over trainings."""
     shapes = measured.about.shapes[:SHAPES]
     ends = np.concatenate([shape.curves.ravel() for shape in shapes])
     limits = (float(ends.min()) - 0.05, float(ends.max()) + 0.05)

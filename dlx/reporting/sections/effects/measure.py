@@ -21,7 +21,7 @@ from dlx.effects.shap_interactions import MOST_COLUMNS, Interactions, interactio
 from dlx.effects.shapes import ShapeFunction, shape_functions
 from dlx.errors import BugError, in_a_line, is_own_fault
 from dlx.kernels.shapley.interactions import MOST_ENUMERATED, usual_coalitions
-from dlx.model import AdditiveModel, Model, Scale
+from dlx.model import AdditiveModel, LinearModel, Model, Scale
 from dlx.plots import unit_of
 from dlx.reporting.phrases import listed
 from dlx.reporting.sections import Measured, joined
@@ -46,7 +46,8 @@ class About:
     accumulated: list[list[AccumulatedEffects]] = field(default_factory=list)
     surfaces: list[PairDependence] = field(default_factory=list)
     joint: Interactions | None = None
-    shapes: list[ShapeFunction] = field(default_factory=list)  # of the first additive model, over its trainings
+    shapes: list[ShapeFunction] = field(default_factory=list)  # of the model to use, else of the first that adds up columns
+    has_pairs: bool = False  # whether that model adds up pairs of columns, too
     remarks: list[str] = field(default_factory=list)  # what could not be measured, and why
 
     def attempt(self, what: str, ask: Callable[[], Found]) -> Found | None:
@@ -85,8 +86,10 @@ def measure(context: RunContext) -> Measured:
     tables |= {"partial_dependence": joined([one.to_frame() for some in about.curves for one in some])}
     tables |= {"accumulated_local_effects": joined([one.to_frame() for some in about.accumulated for one in some])}
     tables |= {"effects_apart": _apart(about), "effects_hidden": _hidden(about)}
-    if additive := next((model for model in context.models if isinstance(model, AdditiveModel)), None):
-        about.shapes = shape_functions([additive, *context.siblings.get(additive.name, ())], context.people)
+    if that_add := [model for model in context.models if isinstance(model, (AdditiveModel, LinearModel))]:
+        drawn = context.to_use[0] if context.to_use[0] in that_add else that_add[0]
+        about.shapes = shape_functions([drawn, *context.siblings.get(drawn.name, ())], context.people)
+        about.has_pairs = isinstance(drawn, AdditiveModel)
     tables |= {"shape_functions": joined([one.to_frame() for one in about.shapes])}
     facts |= {"trainings": len(about.shapes[0].curves) if about.shapes else 0}
     if len(context.case.schema) > 1:

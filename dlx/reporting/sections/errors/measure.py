@@ -36,7 +36,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, interval_of_share
 
 TITLE, PLACE, TASKS, PART, IS_LONG = "Where the models err", 60, ("binary", "regression"), "audit", True
-COVERS = ("slices", "error_causes", "remedies")
+COVERS = {"slices": "errors_slices", "error_causes": "errors_pushes", "remedies": "errors_before_after"}
 EVERYBODY = "everybody"
 WORST = 5  # wrong decisions that are told of, of each model
 LOSSES = 250, 1_000  # test rows whose loss is explained, quick and thorough

@@ -57,6 +57,7 @@ def _rates(measured: Measured, shown: Mapping[str, str], *, width: float) -> Can
             elif rate not in (SIZE, PREDICTED):
                 ax.set_xlim(-0.03, 1.03)
                 ax.set_xticks([0, 0.5, 1])
+                plots.percent_axis(ax)
         sizes = own.drop_duplicates("group").set_index("group")
         said = [f"{plots.shortened(name, 34)} ({sizes.loc[name, 'people']:,})" for name in names]
         line[0].set_yticklabels(said, fontsize=8)

@@ -36,7 +36,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, spread
 
 TITLE, PLACE, TASKS, PART = "Fairness", 70, ("binary", "regression"), "audit"
-COVERS = ("proxies", "mitigation")
+COVERS = {"fairness": "fairness_rates", "proxies": "fairness_proxies", "mitigation": "fairness_tried"}
 FOUR_FIFTHS = 0.8  # of the highest group's rate, the usual mark
 STRONGEST = 2  # proxies that are dropped with their column
 CARRIERS = 3  # columns that are named beside a group

@@ -18,6 +18,7 @@ from dlx.reporting.sections import Measured
 
 VALUE = ("mean", "least", "most")
 TITLE, PLACE, TASKS = "How it was done", 90, ("binary", "regression")
+COVERS = {"method": "method_facts"}
 
 
 def measure(context: RunContext) -> Measured:

@@ -28,7 +28,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, ends_of, interval_of_mean, resampled_means, spread
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary", "regression"), "models"
-COVERS = ("discrimination", "calibration", "recalibration", "decision", "interpretable")
+COVERS = {name: name for name in ("calibration", "worth", "opacity")} | {"discrimination": "performance"}
 DEMOGRAPHY = ("age", "sex", "gender")  # what anybody knows of a person before a model is asked
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 

@@ -23,6 +23,7 @@ from dlx.reporting.phrases import says
 from dlx.reporting.sections import Measured
 
 TITLE, PLACE, TASKS = "One person", 40, ("binary", "regression")
+COVERS = {"person": "featured"}
 REASONS = 4  # each way
 FEWEST_ALIKE = 20  # test people of much the same prediction
 DIFFERENCES = 3  # columns by which two models differ
