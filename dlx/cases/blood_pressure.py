@@ -26,7 +26,7 @@ CAVEATS = (
     "Treatment runs backwards: pills lower the pressure of those who had a high one, and no column says who takes them.",
     "The survey weights are not in the table, and some groups were drawn more often: means here are not those of the country.",
     "Most habits are self-reported. Age is top-coded: 80 means 80 or older. The income ratio is top-coded: 5 means 5 or more.",
-    'Missing by design: only those who smoked 100 cigarettes were asked "smokes now", only those who smoke how many a day.',
+    "Missing by design: only those who smoked 100 cigarettes were asked “smokes now”, only those who smoke how many a day.",
     "Whether somebody had a heart attack is known, but no model is told: it is the outcome of the case `heart_attack`.",
 )
 
