@@ -110,10 +110,14 @@ def read_table(
             f"a table is read from a path, got {type(path).__name__}; pass one of Python's to dlx.dataset.from_frame"
         )
     path, special = Path(path), special or {}
+    if not isinstance(special, Mapping) or not all(isinstance(codes, Mapping) for codes in special.values()):
+        raise SchemaError(
+            f"special must say of each column what its codes mean, {{'burden': {{-9: 'no record'}}}}, got {special}"
+        )
     name, out = _case_name(path, name), aside(drop, ids, weights)
     asked: dict[str, Any] = {"positive": positive, "missing": missing, "keep": keep, "categorical": categorical, "split": split}
     opened, first = _opened(path, test, delimiter=delimiter, encoding=encoding)
-    with naming(path):
+    with naming(path if test is None else f"{path} with the rows of {test} after its own"):
         said, card = _described(schema)
         if said is None:
             table, found, reading = as_it_looks(opened, target, first=first, aside=out, numeric=list(special), **asked)
@@ -228,6 +232,8 @@ def from_frame(table: Any, schema: Schema, *, name: str = "table", card: Card | 
     name, card : str, Card
         The name of the case; where the data come from, and what is wrong with them.
     """
+    if not isinstance(schema, Schema):
+        raise SchemaError(f"schema must be a Schema, got {type(schema).__name__}; make one: dlx.infer_schema(table, target)")
     frames, table = kind_of_frame(table), as_pandas(table)
     rows, target = schema.encode(table), schema.target
     names = {*schema.names, *(column.name for column in schema.carried)}

@@ -194,3 +194,14 @@ def test_truth_values_are_booleans_and_stay_them(tmp_path):
 def test_letters_of_codes_are_no_unit(tmp_path):
     assert read(tmp_path, code=[f"{100 + i % 25}xx" for i in range(ROWS)]).schema.carried[0].why == "an id"
     assert read(tmp_path, term=[" 36 months", " 60 months"] * 20).schema["term"].levels == (" 36 months", " 60 months")
+
+
+def test_what_describes_a_table_and_does_not_is_refused(tmp_path):
+    rows = {"age": [str(i) for i in range(ROWS)]}
+    path, other = written(tmp_path / "a.csv", rows), written(tmp_path / "b.csv", {"age": ["1,5"] * ROWS}, delimiter=";")
+    with pytest.raises(SchemaError, match=r"cannot read .*a\.csv with the rows of .*b\.csv after its own: column 'age'"):
+        dlx.read_table(path, target="y", test=other)
+    with pytest.raises(SchemaError, match=r"special must say of each column what its codes mean.* got \{'age': 9\}"):
+        dlx.read_table(path, target="y", special={"age": 9})
+    with pytest.raises(SchemaError, match=r"schema must be a Schema, got str; make one: dlx\.infer_schema"):
+        dlx.from_frame(dlx.read_table(path, target="y").frame, "y")
