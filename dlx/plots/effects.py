@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -125,7 +126,7 @@ def _name_numbers(feature: Feature, grid: np.ndarray, ax: Axes) -> None:
 
 def _name_levels(feature: Feature, grid: np.ndarray, ax: Axes, counts: np.ndarray | None = None) -> None:
     """Name the rows of the levels of a grid, the first on top, with how many people have each."""
-    names = [shortened(feature.format(x), 28) for x in grid]
+    names = [textwrap.fill(feature.format(x), 28, max_lines=2, placeholder="…") for x in grid]
     if counts is not None:
         names = [f"{name} ({count:,})" for name, count in zip(names, counts, strict=True)]
     ax.set_yticks(range(len(grid)), names)

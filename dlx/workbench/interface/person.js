@@ -61,7 +61,7 @@ export function reasonLines(bench, view, found) {
 export function reasons(bench, view, found) {
   const stored = agreed(bench, view);
   const lines = reasonLines(bench, view, found);
-  const source = stored ? `Columns that most of the ${lines[0]?.methods ?? ""} methods with a vote put among the first.` : found ? `By ${found.label} alone.` : "";
+  const source = stored ? `Columns that most of the methods with a vote (${lines[0]?.methods ?? 0}) put among the first.` : found ? `By ${found.label} alone.` : "";
   const part = (moved, title) => {
     const given = lines.filter((line) => line.moved === moved && line.given === "reason").slice(0, REASONS);
     const ties = tied(given);
