@@ -1,15 +1,19 @@
-"""Arrays that do not change under a reader, and seeds that leave no trace."""
+"""Arrays that do not change under a reader, results that print in two lines, and seeds that leave no trace."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterator, Sized
 from typing import Any
 
 import numpy as np
 
 from dlx.errors import DlxError
+
+FEW, LONG, WIDTH = 10, 60, 120  # entries, or characters, from which on a value is printed by its size; characters of a line
 
 
 def frozen(array: Any, dtype: Any = None) -> np.ndarray:
@@ -24,6 +28,22 @@ def freeze(thing: Any, *names: str, dtype: Any = np.float64) -> None:
     for name in names:
         if (held := getattr(thing, name)) is not None:
             object.__setattr__(thing, name, frozen(held, dtype))
+
+
+def in_short(result: Any) -> str:
+    """Return the `repr` of a dataclass or named tuple in three lines at most: short values, and the sizes of all others."""
+    names = getattr(result, "_fields", None) or [field.name for field in dataclasses.fields(result) if field.repr]
+    said = ", ".join(f"{name}={_value_or_size(getattr(result, name))}" for name in names)
+    return textwrap.fill(f"{type(result).__name__}({said})", WIDTH, subsequent_indent="  ", max_lines=3, placeholder=" ...)")
+
+
+def _value_or_size(value: Any) -> str:
+    kind = type(value).__name__
+    if hasattr(value, "shape"):
+        return f"{kind} {list(value.shape)}" if value.shape else str(value)
+    if isinstance(value, str) or not isinstance(value, Sized):
+        return repr(value) if len(repr(value)) < LONG else kind
+    return repr(value) if len(value) < FEW and len(repr(value)) < LONG else f"{kind} of {len(value)}"
 
 
 def as_slice(which: Any, count: int) -> Any:

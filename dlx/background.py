@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from dlx.arrays import filled_by_column, same
+from dlx.arrays import filled_by_column, in_short, same
 from dlx.errors import DlxError
 from dlx.schema import Schema
 from dlx.threads import in_chunks, one_thread
@@ -78,6 +78,8 @@ class ScaledManhattan:
     schema: Schema
     center: np.ndarray  # [features], mean of the numbers, the middle of ordered ranks
     spread: np.ndarray  # [features], standard deviation of the numbers, the span of ordered ranks
+
+    __repr__ = in_short
 
     @classmethod
     def fit(cls, observed: Dataset) -> ScaledManhattan:

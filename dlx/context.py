@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from dlx import explainers
-from dlx.arrays import array_id, same
+from dlx.arrays import array_id, in_short, same
 from dlx.audit import preflight
+from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.audit.counterfactuals import Range
 from dlx.audit.scores import advantages, performance
 from dlx.audit.training_rows import seen_by, seen_rows
@@ -22,7 +23,7 @@ from dlx.comparison import Laboratory
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.explanation import Explanation, ExplanationError
-from dlx.kept import Keeper
+from dlx.explanation_cache import ExplanationCache
 from dlx.model import AdditiveModel, LinearModel, Model, NeuralModel, TreeModel, decided
 from dlx.plots import decimals_of_values
 from dlx.processes import side_by_side
@@ -114,7 +115,7 @@ class RunContext:
         Seed of everything random.
     budget : Budget
         How much is measured.
-    keeper : Keeper
+    cache : ExplanationCache
         Explains, and remembers what it explained.
     narrator : Narrator
         Says what is going on.
@@ -138,7 +139,7 @@ class RunContext:
     background: Dataset
     seed: int
     budget: Budget
-    keeper: Keeper
+    cache: ExplanationCache
     narrator: Narrator
     siblings: Siblings = field(default_factory=lambda: MappingProxyType({}))
     left_out: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -146,6 +147,8 @@ class RunContext:
     people_in_page: str = "all"
     into: Range | str | None = None
     _known: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    __repr__ = in_short
 
     @classmethod
     def of(
@@ -186,15 +189,15 @@ class RunContext:
             raise DlxError(f"the people in a page must be one of {', '.join(PEOPLE_IN_PAGE)}, got {people_in_page!r}")
         narrator, case = narrator or Narrator(), replace(case, is_limited=True)
         chosen, explained = _people(case.test, *featured_models(models), people, seed)
-        reference, keeper = case.background(background, seed=seed), Keeper(keep, narrator)
+        reference, cache = case.background(background, seed=seed), ExplanationCache(keep, narrator)
         shown = tuple(_aligned(one, explained[: fewer_people(PANEL, len(case.schema))], reference, models) for one in brought)
-        budget, told = budget.of_columns(len(case.schema)), (siblings, left_out, shown, people_in_page, into)
-        return cls(case, tuple(models), explained, chosen, reference, seed, budget, keeper, narrator, *told)
+        budget, rest = budget.of_columns(len(case.schema)), (siblings, left_out, shown, people_in_page, into)
+        return cls(case, tuple(models), explained, chosen, reference, seed, budget, cache, narrator, *rest)
 
     def without(self, mute: Mapping[str, str], models: Sequence[Model]) -> RunContext:
         """Return the context of fewer models, and why the others have no place in it."""
         names = ("seed", "budget", "siblings", "people_in_page", "into", "narrator")
-        asked: dict[str, Any] = {name: getattr(self, name) for name in names} | {"left_out": mute, "keep": self.keeper.folder}
+        asked: dict[str, Any] = {name: getattr(self, name) for name in names} | {"left_out": mute, "keep": self.cache.folder}
         asked |= {"people": len(self.people), "background": len(self.background)}
         return RunContext.of(self.case, models, **asked, brought=[one for one in self.brought if one.model not in mute])
 
@@ -203,14 +206,14 @@ class RunContext:
         return fewer_people(people, len(self.case.schema))
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what was made under a name; make it if nobody has asked for it yet."""
+        """Return a cached value by its name; the first call makes it."""
         if name not in self._known:
             self._known[name] = make()
         return self._known[name]
 
     @property
     def main(self) -> Model:
-        """The model that is told of first: a net, where there is one."""
+        """The model that the page explains first: a net, where there is one."""
         return featured_models(self.models)[0]
 
     @property
@@ -234,15 +237,15 @@ class RunContext:
         return [model for model in self.models if not is_black_box(model)]
 
     @property
-    def told_of(self) -> list[Model]:
+    def audited_models(self) -> list[Model]:
         """The models that the sections about errors, fairness and change look at: a few, among them the one to use."""
         few = (self.main, self.other, self.to_use[0])
         return [model for model in self.models if self.budget.is_thorough or model in few or not is_black_box(model)]
 
     @property
-    def audited(self) -> list[Model]:
-        """The black boxes among those that are told of; all of them where none is a black box."""
-        return [model for model in self.told_of if is_black_box(model)] or self.told_of
+    def audited_black_boxes(self) -> list[Model]:
+        """The black boxes among `audited_models`; all of these where none is a black box."""
+        return [model for model in self.audited_models if is_black_box(model)] or self.audited_models
 
     @cached_property
     def panel(self) -> Dataset:
@@ -257,7 +260,7 @@ class RunContext:
     def explain(self, model: Model, rows: Any, method: str, **asked: Any) -> Explanation:
         """Return an explanation on the model's own scale, unless another is asked for."""
         shared: dict[str, Any] = {"background": self.background, "scale": model.scales[0], "seed": self.seed}
-        return self.keeper.explain(model, rows, method=method, **(shared | asked))
+        return self.cache.explain(model, rows, method=method, **(shared | asked))
 
     @cached_property
     def wanted(self) -> Range:
@@ -286,6 +289,11 @@ class RunContext:
         return advantages(self.black_boxes, self.interpretable, self.case.test, seed=self.seed)
 
     @cached_property
+    def reason_rules(self) -> ReasonRules:
+        """When a reason may be given and in which words, as the training rows tell, and as unusual beside the background."""
+        return ReasonRules.of(self.case.schema, grouping(self.case.train), self.background)
+
+    @cached_property
     def are_unseen(self) -> bool:
         """Whether no model has seen the test rows, as far as is known."""
         return all(seen_by(model, self.case).standing == "unseen" for model in self.models)
@@ -297,13 +305,11 @@ class RunContext:
 
     @cached_property
     def to_use(self) -> tuple[Model, str]:
-        """The model to use: a black box only where it is better than the best interpretable model by two measures; and why.
+        """The model to use, and why: a black box only where it is better than the best interpretable model by two measures.
 
-        Of classes it must rank and foretell better, of a value it must be nearer on average and in the square.
-
-        A model that has seen the test rows, or knows them too well, is none where there is another.
-
-        "better" (beyond chance), "readable" (no black box is), or "alone" (nothing to compare, or to judge by).
+        Of classes these are the log loss and the AUC, of a value the root mean squared and mean absolute errors. A model that
+        has seen the test rows, or knows them too well, is taken only where there is no other. Why is "better" (beyond chance),
+        "interpretable" (no black box is better), or "alone" (there is nothing to compare with, or no outcomes to judge by).
         """
         if self.case.test.outcomes is None or not np.ptp(self.case.test.outcomes):
             return self.main, "alone"
@@ -321,7 +327,7 @@ class RunContext:
         ahead = table[(table["interpretable"] == interpretable[0].name) & table["significant"] & (table["advantage"] > 0)]
         of_both = set.intersection(*(set(ahead.loc[ahead["metric"] == metric, "model"]) for metric in (loss, also)))
         rivals = [model for model in black_boxes if model.name in of_both]
-        return (rivals[0], "better") if rivals else (interpretable[0], "readable")
+        return (rivals[0], "better") if rivals else (interpretable[0], "interpretable")
 
     @cached_property
     def compatibility(self) -> pd.DataFrame:
@@ -347,11 +353,11 @@ class RunContext:
         fitting = table[table["verdict"] != "not valid"]
         pairs = [(model, name) for model in self.models for name in fitting[fitting["model"] == model.name]["method"]]
 
-        def is_quick(pair: tuple[Model, str]) -> tuple[bool, bool]:
+        def quickness(pair: tuple[Model, str]) -> tuple[bool, bool]:
             facts = explainers.method(pair[1])
             return facts.EVALUATES != explainers.PATHS, facts.COST != "high"
 
-        longest_first = sorted(pairs, key=is_quick)
+        longest_first = sorted(pairs, key=quickness)
         tasks = [partial(self._explained, *pair) for pair in longest_first]
         found = dict(zip(longest_first, self.side_by_side(tasks, "Explaining every model", "explanations"), strict=True))
         return {(model.name, method): found[model, method] for model, method in pairs}
@@ -365,7 +371,7 @@ class RunContext:
     def contributions(self) -> dict[str, Explanation]:
         """Shapley values of at most `MOST_AUDITED` test rows, by the name of the model: of black boxes and the model to use."""
         people = sample(self.case.test, self.fewer(MOST_AUDITED), seed=self.seed)
-        models = list(dict.fromkeys([*self.audited, self.to_use[0]]))
+        models = list(dict.fromkeys([*self.audited_black_boxes, self.to_use[0]]))
         parts = [people[some] for some in np.array_split(np.arange(len(people)), min(cores(), len(people)))]
         best = {model: explainers.best_shapley(model, model.scales[0]) for model in models}
         tasks = [partial(self.explain, model, part, best[model]) for model in models for part in parts]
@@ -405,12 +411,12 @@ class RunContext:
         asked: dict[str, Any] = {"method": method, "background": self.background, "scale": model.scales[0]}
         asked |= {"seed": self.seed, **explainers.quick_options(method, len(self.case.schema))}
         label = f"Explaining {model.name} by {explainers.method(method).LABEL}"
-        if (found := self.keeper.find(model, people, **asked)) is not None:
-            if self.keeper.is_from_before(model, people, **asked):
+        if (found := self.cache.find(model, people, **asked)) is not None:
+            if self.cache.is_from_before(model, people, **asked):
                 self.narrator.say(f"{label}: kept from an earlier run")
             return found
         with self.narrator.step(label, "people") as update:
-            made = self.keeper.explain(model, people, progress=update, **asked)
+            made = self.cache.explain(model, people, progress=update, **asked)
         if made.failures:
             row, why = next(iter(made.failures.items()))
             self.narrator.say(f"{label}: {len(made.failures)} of {len(made)} people failed, first {made.index[row]}: {why}")

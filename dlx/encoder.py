@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import frozen
+from dlx.arrays import frozen, in_short
 
 if TYPE_CHECKING:
     from dlx.schema import Feature, Schema
@@ -90,6 +90,8 @@ class Encoder(DenseColumns):
     center: np.ndarray
     scale: np.ndarray
     keeps_codes: bool = False
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         for name, array in self.arrays().items():

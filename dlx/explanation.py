@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from dlx.arrays import array_id, as_slice, frozen, row_names
+from dlx.arrays import array_id, as_slice, frozen, in_short, row_names
 from dlx.errors import DlxError, listed, plural
 from dlx.files import write_atomically
 from dlx.rounding import rounded
@@ -61,6 +61,8 @@ class Attribution:
     standard_errors: np.ndarray | None = None  # sampling error of the values, [rows, features]
     extras: dict[str, np.ndarray] = field(default_factory=dict)  # what else the method says of each row, [rows] by name
     settled: dict[str, Any] = field(default_factory=dict)  # options that were left to the method, as it chose them
+
+    __repr__ = in_short
 
 
 class ExplanationError(DlxError):
@@ -248,7 +250,7 @@ class Explanation:
         from dlx import foreign
         from dlx.model import as_rows
 
-        coded, outputs = foreign.asked(model, rows, scale)
+        coded, outputs = foreign.codes_and_outputs(model, rows, scale)
         found = foreign.of_columns(values, model, len(coded), "values")
         references = None if background is None else as_rows(model.schema, background)
         base = foreign.base_of(base_values, model, references, scale, len(coded))

@@ -17,7 +17,7 @@ ROUNDING = 1e-6  # of the largest output: of tools that compute in float32
 UNKNOWN = "unknown "  # before what tells one unknown background from another
 
 
-def asked(model: Model, rows: Any, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
+def codes_and_outputs(model: Model, rows: Any, scale: Scale) -> tuple[np.ndarray, np.ndarray]:
     """Return rows as codes, and what the model predicts of them; raise where it is no model, or lacks the scale."""
     check_model(model)
     return as_rows(model.schema, rows), model.predict(rows, scale)
@@ -62,7 +62,7 @@ def lime_contributions(
         raise ExplanationError(
             "lime's weights are read of bins, but this explainer was made with discretize_continuous=False; leave it out"
         )
-    (coded, outputs), (references, usual) = (asked(model, some, scale) for some in (rows, background))
+    (coded, outputs), (references, usual) = (codes_and_outputs(model, some, scale) for some in (rows, background))
     if len(found) != len(coded):
         raise ExplanationError(f"lime's explanations must be one a row, got {len(found)} for {len(coded)} rows")
     if any(label not in one.local_exp for one in found):

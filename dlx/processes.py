@@ -1,4 +1,4 @@
-"""Tasks side by side, each in a process of its own that knows all that this one knows."""
+"""Tasks side by side, each in a fork of this process."""
 
 from __future__ import annotations
 

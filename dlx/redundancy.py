@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dlx.schema import Feature, Schema
-from dlx.stats import auc_interval
+from dlx.stats import auc_interval, auc_of_ranks
 
 CORRELATED = 0.5  # beyond which two columns go together
 ALIKE = 0.95  # correlation, or share of errors that are spared, beyond which two columns say the same
@@ -129,17 +129,9 @@ def _told(events: np.ndarray, bins: np.ndarray, folds: np.ndarray, column: np.nd
     if column is not None:
         places = np.unique(column, return_inverse=True)[1]
         scores += [places, places.max() - places]
-    best = max(scores, key=lambda score: area(score, events))
-    if area(best, events) < TELLS_ALL or auc_interval(events, best).low < SURELY:
-        return None
-    return area(best, events)
-
-
-def area(places: np.ndarray, events: np.ndarray) -> float:
-    """Return the area under the ROC curve of whole numbers from 0 on, of which the larger ones foretell events; ties half."""
-    positive, negative = (np.bincount(places, flags) for flags in (events, 1 - events))
-    below = np.cumsum(negative) - negative / 2
-    return float((positive * below).sum() / (positive.sum() * negative.sum()))
+    best = max(scores, key=lambda score: auc_of_ranks(events, score))
+    area = auc_of_ranks(events, best)
+    return area if area >= TELLS_ALL and auc_interval(events, best).low >= SURELY else None
 
 
 def warnings_by_column(schema: Schema, rows: np.ndarray, outcomes: np.ndarray | None) -> dict[str, list[str]]:

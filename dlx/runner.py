@@ -20,11 +20,22 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line, is_own_fault, plural
 from dlx.explainers import LibraryError, MethodError
 from dlx.explanation import Attribution, Explanation, LocalAccuracy
-from dlx.model import BlackBox, Model, NeuralModel, Scale, as_rows, check_model, check_scale, held, predicted, rescaled
+from dlx.model import (
+    BlackBox,
+    Model,
+    NeuralModel,
+    Scale,
+    as_rows,
+    check_model,
+    check_scale,
+    predicted,
+    refuse_unfaithful,
+    rescaled,
+)
 from dlx.model.base import held_by
 from dlx.model.devices import is_accelerator
 from dlx.model.fidelity import are_single
-from dlx.model.kinds import accompanied, refuse_open
+from dlx.model.kinds import refuse_open, with_carried
 from dlx.schema.frames import as_pandas
 from dlx.threads import one_thread
 
@@ -114,12 +125,12 @@ def explain(
     module, run, made_by = _checked_request(model, method, implementation, options, scale, seed)
     started = time.perf_counter()
     people, references = _predicted(model, rows, "rows"), _predicted(model, background, "background")
-    held(model, [(one.came, one.outputs) for one in (people, references)])
+    refuse_unfaithful(model, [(one.came, one.outputs) for one in (people, references)])
     outputs, others = (rescaled(one.outputs, model.scales[0], scale, model.name) for one in (people, references))
     model, carried = _with_carried(model, people)
 
     def attribute(which: slice) -> Attribution:
-        asked = accompanied(model, rows, which) if carried else model
+        asked = with_carried(model, rows, which) if carried else model
         made = run(asked, people.coded[which], background=references.coded, scale=scale, seed=seed, **options)
         return made if made.base_values is not None else replace(made, base_values=np.full(len(made.values), others.mean()))
 

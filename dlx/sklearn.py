@@ -1,4 +1,4 @@
-"""scikit-learn's manners: estimators around the nets of dlx, for pipelines, searches and cross-validation.
+"""scikit-learn's interface: estimators around the nets of dlx, for pipelines, searches and cross-validation.
 
 `dlx.explain` takes them fitted as they are, and `dlx.wrap` with a case: as nets, of which gradients can be asked.
 """

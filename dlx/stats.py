@@ -66,6 +66,11 @@ def quantile(values: np.ndarray, shares: Any, weights: Weights = None) -> Any:
     return np.quantile(values, shares, axis=0, method="inverted_cdf", weights=weights)
 
 
+def quantile_edges(values: np.ndarray, bins: int) -> np.ndarray:
+    """Return the edges between bins of values with as many each, rising; fewer where values repeat, none of no values."""
+    return np.unique(np.quantile(values, np.arange(1, bins) / bins)) if len(values) and bins else np.empty(0)
+
+
 def spread(values: np.ndarray, weights: Weights = None) -> float:
     """Return the standard deviation of values [people], as NumPy's, by their weights."""
     return float(np.average((values - np.average(values, weights=weights)) ** 2, weights=weights)) ** 0.5
@@ -91,8 +96,14 @@ def share_interval(count: float, of: float) -> Interval:
 
 def auc(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> float:
     """Return the area under the ROC curve: the chance that a positive ranks above a negative, ties counting half."""
-    above, _ = placements(outcomes, predicted, weights)
-    return float(np.average(above, weights=None if weights is None else weights[outcomes == 1]))
+    return auc_of_ranks(outcomes, np.unique(predicted, return_inverse=True)[1], weights)
+
+
+def auc_of_ranks(outcomes: np.ndarray, ranks: np.ndarray, weights: Weights = None) -> float:
+    """Return `auc` of predictions that are whole numbers from 0 on."""
+    counts = counts_of(weights, len(outcomes))
+    positive, negative = (np.bincount(ranks, counts * some) for some in (outcomes == 1, outcomes != 1))
+    return float(positive @ (negative.cumsum() - negative / 2) / (positive.sum() * negative.sum()))
 
 
 def placements(outcomes: np.ndarray, predicted: np.ndarray, weights: Weights = None) -> tuple[np.ndarray, np.ndarray]:

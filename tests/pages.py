@@ -10,7 +10,7 @@ from dataclasses import replace
 from dlx.context import Budget, RunContext
 from dlx.explainers import lime
 from dlx.reporting.phrases import number_in
-from dlx.reporting.sections import Links, tell
+from dlx.reporting.sections import Links, section_of
 from dlx.threads import one_thread
 
 LINKS = Links("report-tables", "evidence.html")
@@ -33,7 +33,7 @@ def light(patched, *, pictures=False):
 def told_of(name, context):
     """Return a section, measured and told."""
     with one_thread():
-        return tell(name, context, LINKS)
+        return section_of(name, context, LINKS)
 
 
 def words_of(markup, *, tables=True):
@@ -100,7 +100,7 @@ ALLOWED = re.compile(  # no measurements: names of texts and statutes, years of 
 def unnumbered(page):
     """Return the bare numbers of a page: digits in its prose that are no cell of a table, code, or a text of the case."""
     text = re.sub(r"(?s)<(style|script|code|data|table|nav|footer|time)\b.*?</\1>", " ", str(page))
-    text = re.sub(r'(?s)<(span|a|dl|p) class="(said|term|glossary|run|said [^"]*)".*?</\1>', " ", text)
+    text = re.sub(r'(?s)<(span|a|dl|p) class="(verbatim|term|glossary|run|verbatim [^"]*)".*?</\1>', " ", text)
     text = re.sub(r"(?s)<title>.*?</title>|<h1>.*?</h1>", " ", text)
     words = ALLOWED.sub(" ", words_of(text))
     return [words[max(0, found.start() - 40) : found.end() + 20] for found in re.finditer(r"\d+", words)]

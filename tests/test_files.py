@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 import dlx
 from dlx import files, training
 from dlx.errors import DlxError
+from dlx.explanation_cache import ExplanationCache
 from dlx.files import (
     LEFTOVER,
     FileError,
@@ -35,7 +36,6 @@ from dlx.files import (
     write_atomically,
     write_together,
 )
-from dlx.kept import Keeper
 from dlx.progress import Narrator
 from dlx.reporting.page import write_files
 
@@ -283,16 +283,16 @@ class Heard(Narrator):
 def test_what_other_code_kept_goes_and_what_is_not_ours_stays(tmp_path):
     table, model = worlds.table("numeric"), worlds.model("linear", "numeric")
     asked = {"method": "linear_shap", "background": table.background(4), "scale": "logit"}
-    keeper = Keeper(tmp_path, Heard())
-    keeper.explain(model, table.test[:2], **asked)
+    cache = ExplanationCache(tmp_path, Heard())
+    cache.explain(model, table.test[:2], **asked)
     (ours,) = tmp_path.iterdir()
     others = [tmp_path / f"{ours.stem[:-8]}{'0' * 8}.safetensors", tmp_path / "lime-0123456789abcdef.safetensors"]
     theirs = [tmp_path / "mine.safetensors", tmp_path / "lime.txt"]
     for path in (*others, *theirs):
         path.touch()
-    keeper = Keeper(tmp_path, Heard())
-    assert keeper.find(model, table.test[:2], **asked) is not None and others[0].exists()
-    keeper.explain(model, table.test[:3], **asked)
+    cache = ExplanationCache(tmp_path, Heard())
+    assert cache.find(model, table.test[:2], **asked) is not None and others[0].exists()
+    cache.explain(model, table.test[:3], **asked)
     assert set(tmp_path.iterdir()) >= {ours, *theirs} and not any(path.exists() for path in others)
 
 
@@ -302,10 +302,10 @@ def test_a_kept_explanation_under_another_name_is_made_anew(tmp_path, asked):
 
     def ask(*, seed: int = 0, people: int = 2, scale: str = "logit", reference: int = 4):
         rows, background = table.test[:people], table.background(reference)
-        return keeper.explain(model, rows, method="exact_shapley", background=background, scale=scale, seed=seed)
+        return cache.explain(model, rows, method="exact_shapley", background=background, scale=scale, seed=seed)
 
     heard = Heard()
-    keeper = Keeper(tmp_path, heard)
+    cache = ExplanationCache(tmp_path, heard)
     ask()
     (first,) = tmp_path.iterdir()
     right = ask(**asked)

@@ -7,6 +7,7 @@ import importlib
 import importlib.metadata
 import inspect
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,8 +59,23 @@ def test_what_is_printed_fits_in_three_lines():
     net = dlx.load_model(case, "mlp")
     asked = {"background": case.background(5), "scale": "logit"}
     a, b = (dlx.explain(net, case.test[:2], method=method, **asked) for method in ("deeplift", "integrated_gradients"))
-    for shown in (case, case.schema, case.schema.features[0], case.card, net, a, dlx.compare([a, b])):
+    curve = dlx.effects.partial_dependence(net, case.test[:3], "duration", scale="logit")
+    results = (curve, net.encoder, case.splits, case.reading, dlx.comparison.Contrast(a, b))
+    for shown in (case, case.schema, case.schema.features[0], case.card, net, a, dlx.compare([a, b]), *results):
         assert repr(shown).count("\n") < 3 and max(map(len, repr(shown).splitlines())) < 150
+
+
+def test_whatever_holds_arrays_tables_or_rows_prints_their_sizes():
+    """What a dataclass or a named tuple prints by itself is all that it holds: of a person's recourse 300 lines."""
+    plain = []
+    for room in filter(inspect.ismodule, (getattr(dlx, name) for name in dir(dlx))):
+        for held in filter(inspect.isclass, (getattr(room, name) for name in getattr(room, "__all__", ()))):
+            own = vars(held).get("__repr__")
+            is_generated = hasattr(own, "__wrapped__") or getattr(own, "__module__", "") == "collections"
+            kinds = " ".join(map(str, vars(held).get("__annotations__", {}).values()))
+            if is_generated and re.search(r"ndarray|DataFrame|Dataset|Explanation|Answer|Column|Model\b", kinds):
+                plain.append(held)
+    assert plain == []
 
 
 def test_a_name_that_dlx_does_not_have_is_an_attribute_error():
@@ -154,3 +170,21 @@ def test_compiled_code_calls_no_compiled_code_of_another_file():
         module = importlib.import_module(".".join(path.relative_to(Path(dlx.__file__).parents[1]).with_suffix("").parts))
         kinds = {name: value for name, value in vars(module).items() if hasattr(value, "py_func")}
         assert {name for name, value in kinds.items() if value.py_func.__module__ != module.__name__} == set(), path
+
+
+PRIVATE_LANGUAGE = {"told", "told_of", "tell", "said", "asked", "held", "gone", "odd", "lent", "kept", "witnessed", "wanted_of"}
+
+
+@pytest.mark.parametrize("path", list(ROOMS.rglob("*.py")), ids=str)
+def test_no_public_name_is_a_word_of_our_own_for_what_has_a_name(path):
+    """What a newcomer would not search for: verified, not witnessed; verbatim, not said; a cache, not what was kept."""
+    tree = ast.parse(path.read_text("utf-8"))
+    places = [tree, *(node for node in tree.body if isinstance(node, ast.ClassDef))]
+    defined = {node.name.lower() for place in places for node in place.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    assert not ({path.stem} | defined) & PRIVATE_LANGUAGE
+
+
+def test_each_room_has_a_folder_of_tests_of_its_name():
+    rooms = {path.parent.name for path in ROOMS.glob("*/__init__.py")}
+    folders = {path.parent.name for path in Path(__file__).parent.glob("*/test_*.py")}
+    assert folders - {"experiments", "workshop"} == rooms

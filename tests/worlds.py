@@ -15,7 +15,7 @@ from dlx.context import Budget, RunContext
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.explanation import Explanation
-from dlx.kept import Keeper
+from dlx.explanation_cache import ExplanationCache
 from dlx.model import AdditiveModel, BlackBox, LinearModel, NeuralModel, TreeModel
 from dlx.progress import Narrator
 from dlx.schema import Feature, Schema, Target
@@ -216,4 +216,4 @@ def context(case, *models, people=40, background=20, folder=None):
     """Return what sections are asked with: the first test rows, and no narration."""
     narrator = Narrator(quiet=True)
     some = case.test[:people], (), case.background(background, seed=0)
-    return RunContext(case, models, *some, 0, QUICK, Keeper(folder, narrator), narrator)
+    return RunContext(case, models, *some, 0, QUICK, ExplanationCache(folder, narrator), narrator)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
+from dlx.arrays import in_short
 from dlx.attacks.scaffold import AttackError, decimals, lime_rows, mixed_rows, replaced_rows, rounded_to, values_to_try
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
@@ -98,6 +99,8 @@ class Gate:
     centres: np.ndarray  # [centres, features] by k-means, as a background of Kernel SHAP
     forest: Any  # HistGradientBoostingClassifier of real rows (1) against made-up ones (0)
     limit: float  # below it a row is off the manifold; 1 - `KEPT` of the validation rows are
+
+    __repr__ = in_short
 
     @classmethod
     def fit(cls, case: Dataset, background: np.ndarray, centres: np.ndarray, *, seed: int = 0) -> Gate:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.arrays import check_seed
+from dlx.arrays import check_seed, in_short
 from dlx.attacks.defences import CARRY_LIMIT, GATE, Gate, carry_over, detection, flip_detection, off_manifold_shares
 from dlx.attacks.gradients import gradient_detections
 from dlx.attacks.hidden_effects import hidden_effect
@@ -59,6 +59,8 @@ class Attack:
     background: np.ndarray  # [references, features] of that explainer
     fidelity: Interval  # share of unseen real people about whom it decides as the biased model does
 
+    __repr__ = in_short
+
     @property
     def is_valid(self) -> bool:
         """Whether it decides as the biased model does: otherwise it hides nothing, and what is shown proves nothing."""
@@ -74,6 +76,8 @@ class Fooled:
     detections: pd.DataFrame  # a line a defence and model: attacked, biased in the open, or honest
     # of the full form: "off_manifold" and "hidden_effects"
     more: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    __repr__ = in_short
 
 
 def fool(

@@ -26,8 +26,8 @@ MOST_KEPT = 0.75  # of an effect, for it to count as hidden
 RATIO_LIMIT = 0.75  # of the range that the model shows to the range learned from real rows; measured: honest .91 and more
 
 
-@dataclass(frozen=True, eq=False)
-class Held(Model):
+@dataclass(frozen=True, eq=False, repr=False)
+class ColumnFixed(Model):
     """A model that reads one column as if everybody had the same value."""
 
     model: Model
@@ -76,7 +76,7 @@ def hide_effect(model: Model, case: Dataset, *, seed: int = 0) -> tuple[Scaffold
         values, counts = np.unique(known, return_counts=True)
         is_categorical = case.schema.features[column].is_categorical
         typical = values[counts.argmax()] if is_categorical else np.quantile(known, 0.5, method="nearest")
-        held = Held(model, column, float(typical), "held", model.schema, model.scales)
+        held = ColumnFixed(model, column, float(typical), "held", model.schema, model.scales)
         detector = Detector.fit(train, replaced_rows(train, len(train), seed, column=column), train[:0], seed=seed)
         limit = float(np.quantile(detector.realness(validation), 1 - AIM))
         scaffold = Scaffold(model, held, detector, limit, name=f"{model.name}, effect hidden")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from dlx.arrays import in_short
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.lime.neighbourhoods import Neighbourhood
@@ -102,6 +103,8 @@ class Detector:
     decimals: np.ndarray  # int [features], with which each column is recorded
     references: np.ndarray  # [references, features] that the attacker expects; may be empty
 
+    __repr__ = in_short
+
     @classmethod
     def fit(cls, real: np.ndarray, made_up: np.ndarray, references: np.ndarray, *, seed: int = 0) -> Detector:
         """Return a detector trained on real rows against made-up ones [rows, features], each kind weighing half."""
@@ -127,7 +130,7 @@ class Detector:
         return np.column_stack([rows, odd, np.sort(matches, axis=1)[:, -TOP_MATCHES:]])
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Votes(Model):
     """A model that decides by some columns alone: each votes for (at most its cut) or against (above, or missing).
 
@@ -148,7 +151,7 @@ class Votes(Model):
         return np.log(threshold) - np.log1p(-threshold) + self.reach * votes.mean(axis=1)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Scaffold(Model):
     """A model that is one model for rows that a detector takes for real, and another one for all others."""
 

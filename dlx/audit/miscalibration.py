@@ -17,6 +17,7 @@ from scipy.special import entr, expit, logit
 from scipy.stats import chi2
 
 from dlx import stats
+from dlx.arrays import in_short
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
 from dlx.model import Model
@@ -52,6 +53,8 @@ class Calibration:
     slope: Interval  # factor of the log-odds beside a free shift; 1 is perfect, below 1 predictions are too extreme
     p_value: float  # of intercept 0 and slope 1, together
     curve: pd.DataFrame  # `predicted`, `observed`, `low`, `high`: events at a prediction, with a pointwise bootstrap band
+
+    __repr__ = in_short
 
     @property
     def needs_recalibration(self) -> bool:

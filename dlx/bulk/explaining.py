@@ -23,8 +23,8 @@ from dlx.comparison import compare
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
+from dlx.explanation_cache import name_of
 from dlx.files import refuse_unwritable
-from dlx.kept import name_of
 from dlx.model import Model, Scale
 from dlx.processes import as_completed
 from dlx.progress import Narrator
@@ -39,7 +39,7 @@ SAMPLE = 50  # rows of the first fragment that are explained by Shapley values, 
 
 @dataclass(frozen=True)
 class Job:
-    """What is asked of every fragment."""
+    """A bulk run: the model, the background and the options with which every fragment is explained."""
 
     model: Model
     background: Dataset
@@ -53,7 +53,7 @@ class Job:
         if refused:  # what is told of them is made again, too, where they are others
             key += f"-{zlib.crc32(json.dumps(refused).encode()):08x}"
         stem = f"source={quote(fragment.source, safe='')}/rows-{fragment.start:012d}-{key}"  # of its files
-        found = folders.kept(self.output, stem)
+        found = folders.entry_written_before(self.output, stem)
         if found is None:
             made = None if people is None else self._values(fragment, people)
             found = folders.write(self.output, stem, fragment, made, refused)

@@ -51,7 +51,7 @@ def read(folder: str | Path) -> pad.Dataset:
     return pad.dataset(files, format="parquet", partitioning=sources, partition_base_dir=str(folder))
 
 
-def kept(folder: Path, stem: str) -> Entry | None:
+def entry_written_before(folder: Path, stem: str) -> Entry | None:
     """Return the entry of a fragment that was explained before, where its values are what was written."""
     entry, values = folder / f"{stem}.json", folder / f"{stem}.parquet"
     if not entry.is_file():

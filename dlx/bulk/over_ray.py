@@ -28,7 +28,7 @@ from dlx.checkpoint.contents import model_of, parsed, unpack
 from dlx.checkpoint.folders import read_folder
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, one_line
-from dlx.kept import LIBRARIES, maker
+from dlx.explanation_cache import LIBRARIES, maker
 from dlx.model import NeuralModel, open_model
 from dlx.processes import GLANCE
 from dlx.schema import Schema

@@ -37,7 +37,7 @@ from dlx.dataset import Dataset, claim, refuse_claimed
 from dlx.dataset.parts import BY_OUTCOME
 from dlx.errors import did_you_mean, one_line
 from dlx.files import recover, refuse_unwritable
-from dlx.model import Model, told_of
+from dlx.model import Model, for_case
 from dlx.schema import Schema
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def load(path: str | Path, *, case: Dataset | None = None) -> Model:
         model = dataclasses.replace(model_of(said, unpack(files[WEIGHTS]), schema), origin=(os.path.abspath(path),))
         if case is not None and not model.provenance:
             model = dataclasses.replace(model, trained_on=case.learnt_from)
-        return model if case is None else told_of(model, case)
+        return model if case is None else for_case(model, case)
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -204,6 +204,7 @@ def train(
     config: Mapping[str, Any] | None = None,
     checkpoints: str | Path | None = None,
     root: str | Path | None = None,
+    target: str | None = None,
     device: str = "auto",
     retrain: bool = False,
     logger: Any = None,
@@ -227,6 +228,8 @@ def train(
         Options of the architecture and of its training, see `dlx.training.options(architecture)`.
     checkpoints, root : str or Path, optional
         The folder of all checkpoints; ./checkpoints by default. `root` is its former name.
+    target : str, optional
+        Of several classes, all of which are learnt, the one that the model shall speak for; as of `load_model`.
     device : {"auto", "cpu", "cuda"}
         Where a net is trained, and where it then is; auto trains on a GPU, where there is one, what has large batches of a
         large net, see `dlx.model.devices`.
@@ -255,6 +258,7 @@ def train(
     from dlx.progress import Narrator
 
     case = cases.load(case) if isinstance(case, str) else case
+    case = case if target is None else case.of_class(target)
     narrator, checkpoints = narrator or Narrator(), checkpoints or root or ROOT
     path = folder(case.name, architecture, seed=seed, config=config, checkpoints=checkpoints)
     refuse_claimed(path.parent, case, "give one of the two another name: name=... (--name)")
@@ -273,7 +277,7 @@ def train(
         trained = training.train(case, architecture, **asked)
     save(trained, checkpoints)
     claim(path.parent, case)
-    return told_of(trained.model, case).on(device)
+    return for_case(trained.model, case).on(device)
 
 
 def obtain(

@@ -322,7 +322,7 @@ def _print_page(
     from dlx import reporting
     from dlx.progress import Narrator
 
-    data = reporting.of_page(table.data, level, Narrator())
+    data = reporting.case_of_page(table.data, level, Narrator())
     page = writable(output or Path(data.name)) / reporting.page_of(kind, level)
     models = [opened(name, data, *seen) for name in named] or None
     write = {"report": reporting.report, "audit": reporting.audit_report}[kind]

@@ -70,11 +70,11 @@ def fix(
     from dlx.files import csv_text, file_name, write_atomically
     from dlx.progress import Narrator
     from dlx.remedies.fixing import refuse_replacing
-    from dlx.reporting import of_page
+    from dlx.reporting import case_of_page
 
     known_models(model)
     kept_below(checkpoints)
-    data = of_page(table.data, level, Narrator())
+    data = case_of_page(table.data, level, Narrator())
     of_class = "" if data.several is None else f"-{file_name(data.schema.target.levels[1])}"
     remedy = _remedy(data, distinct(drop, "--drop"), merge, monotone, reweigh, recalibrate)
     folder = writable(output or Path(data.name))

@@ -19,7 +19,7 @@ ALIVE = "dlx: at work; libraries and data are being loaded"
 
 @contextlib.contextmanager
 def sign_of_life() -> Iterator[None]:
-    """Say on standard error that something goes on, unless the block is over at once: imports alone take longer."""
+    """Print a line on standard error within the first second, unless the block is over before."""
     timer = threading.Timer(0.5, print, [ALIVE], {"file": sys.stderr, "flush": True})
     timer.daemon = True
     timer.start()

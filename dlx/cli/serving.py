@@ -54,12 +54,12 @@ def serve(
     from dlx.context import RunContext, default_models
     from dlx.dataset import refuse_other_tasks
     from dlx.progress import Narrator
-    from dlx.reporting import of_page
+    from dlx.reporting import case_of_page
     from dlx.reporting.glossary import glossary_data
     from dlx.workbench.serving import serve as serve_
 
     named, narrator = known_models(model), Narrator()
-    data = of_page(table.data, level, narrator)
+    data = case_of_page(table.data, level, narrator)
     refuse_other_tasks(data, "the workbench", serves=("binary", "regression"))
     found = [opened(name, data, trust, trained_on) for name in named or default_models(data)]
     options: dict[str, Any] = {"retrain": False, "device": device, "checkpoints": checkpoints, "narrator": narrator}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import array_id
+from dlx.arrays import array_id, in_short
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
 from dlx.model import Model, Scale, as_rows, check_scale
@@ -105,6 +105,8 @@ class Contrast:
 
     a: Explanation
     b: Explanation
+
+    __repr__ = in_short
 
     @property
     def outputs(self) -> np.ndarray:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.arrays import ratio
+from dlx.arrays import in_short, ratio
 from dlx.background import CELLS, k_means_background, sample
 from dlx.comparison.metrics import METRICS, SHARE, metrics_by_row, summary
 from dlx.dataset import Dataset
@@ -40,7 +40,7 @@ CAUSES = {
     "grouping": "one-hot columns alone or together",  # alone, a reader takes the tallest bar of a group for its column
     REST: "the methods themselves",
 }
-SWITCHES = tuple(cause for cause in CAUSES if cause != REST)
+SETTINGS = tuple(cause for cause in CAUSES if cause != REST)
 MEASURES = ("placed differently", "top differs")  # share of the contributions, and of the top columns
 CENTRES = 10
 CLOSE = 0.01  # standard errors, as a share of the contributions
@@ -53,16 +53,18 @@ class Disagreement:
     model: str
     method: str
     other_method: str
-    switches: tuple[str, ...]  # the settings in which at least one library's default is not the aligned one
-    distances: dict[str, np.ndarray]  # of each measure [people, 2^switches], in every combination: first as libraries come
+    settings: tuple[str, ...]  # the settings in which at least one library's default is not the aligned one
+    distances: dict[str, np.ndarray]  # of each measure [people, 2^settings], in every combination: first as libraries come
     index: np.ndarray  # [people], names of the rows
     k: int  # how many features count as the top
+
+    __repr__ = in_short
 
     def parts(self, measure: str) -> dict[str, np.ndarray]:
         """Return what each cause accounts for, each [people]; they add up to the distance as the libraries come."""
         table = self.distances[measure]
-        found = -shapley_of_table(table) if self.switches else np.zeros((len(table), 0))
-        return dict(zip(self.switches, found.T, strict=True)) | {REST: table[:, -1]}
+        found = -shapley_of_table(table) if self.settings else np.zeros((len(table), 0))
+        return dict(zip(self.settings, found.T, strict=True)) | {REST: table[:, -1]}
 
     def to_frame(self, *, seed: int = 0) -> pd.DataFrame:
         """Return a line a measure and cause: the mean part with its 95 % interval, its share of the whole, and both ends.
@@ -94,7 +96,7 @@ class Disagreement:
 
     def by_setting(self) -> pd.DataFrame:
         """Return a line a measure and combination of aligned settings: the mean distance of people for whom all are defined."""
-        return _by_setting(self._pair, self.switches, _combinations(self.switches), self.distances, self.k)
+        return _by_setting(self._pair, self.settings, _combinations(self.settings), self.distances, self.k)
 
     @property
     def _pair(self) -> dict[str, object]:
@@ -134,7 +136,7 @@ def one_by_one(model: Model, methods: Sequence[str], laboratory: Laboratory, *, 
     Parameters are those of `as_libraries_come`. It takes fewer explanations than all combinations do.
     """
     said, tables = functools.cache(partial(laboratory.contributions, model)), []
-    own = {method: frozenset(switches(method, model)) for method in methods}
+    own = {method: frozenset(unaligned_settings(method, model)) for method in methods}
     for one, other in combinations(methods, 2):
         touched = _touched(model, one, other)
         some = list(dict.fromkeys([frozenset(), *(frozenset([name]) for name in touched), frozenset(touched)]))
@@ -146,8 +148,8 @@ def one_by_one(model: Model, methods: Sequence[str], laboratory: Laboratory, *, 
 
 def _touched(model: Model, *methods: str) -> tuple[str, ...]:
     """Return the settings in which the library's default of one of the methods is not the aligned one."""
-    every = {switch for method in methods for switch in switches(method, model)}
-    return tuple(switch for switch in SWITCHES if switch in every)
+    every = {setting for method in methods for setting in unaligned_settings(method, model)}
+    return tuple(setting for setting in SETTINGS if setting in every)
 
 
 def _combinations(touched: Sequence[str]) -> list[frozenset[str]]:
@@ -189,7 +191,7 @@ def placed_by_dependence(model: Model, laboratory: Laboratory) -> np.ndarray:
 
     All other settings are aligned: what a column is credited with for its companions, and nothing else.
     """
-    method, aligned = explainers.having(TRUE_TO_DATA=True)[0], frozenset(SWITCHES)
+    method, aligned = explainers.having(TRUE_TO_DATA=True)[0], frozenset(SETTINGS)
     return placed_differently(*(laboratory.contributions(model, method, to) for to in (aligned, aligned - {"dependence"})))
 
 
@@ -201,7 +203,7 @@ def as_libraries_come(
     Parameters are those of `disagreement`, but for `methods`, two or more, and `seed`, that of the bootstrap.
     """
     lines = []
-    for setting, aligned in (("as the libraries come", frozenset[str]()), ("aligned", frozenset(SWITCHES))):
+    for setting, aligned in (("as the libraries come", frozenset[str]()), ("aligned", frozenset(SETTINGS))):
         values = {method: laboratory.contributions(model, method, aligned) for method in methods}
         for one, other in combinations(methods, 2):
             a, b = values[one], values[other]
@@ -222,7 +224,7 @@ def placed_differently(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.abs(shares[0] - shares[1]).sum(axis=1) / 2
 
 
-def switches(method: str, model: Model) -> tuple[str, ...]:
+def unaligned_settings(method: str, model: Model) -> tuple[str, ...]:
     """Return the settings in which a library's default for a model is not the aligned one; a `DlxError` if not known."""
     if method not in (known := explainers.with_library_defaults()):
         raise DlxError(f"the defaults of {method} are not known; they are of {', '.join(known)}")
@@ -233,12 +235,12 @@ def switches(method: str, model: Model) -> tuple[str, ...]:
         touched.add("scale")
     if isinstance(model, NeuralModel) and model.encoder.width != len(model.schema):
         touched.add("grouping")
-    return tuple(switch for switch in SWITCHES if switch in touched)
+    return tuple(setting for setting in SETTINGS if setting in touched)
 
 
 @dataclass(frozen=True, eq=False)
 class Laboratory:
-    """The people on whom libraries are tried, and the rows that a library or an aligned explanation is given."""
+    """People, background and training rows: methods are run on them as their libraries come, or with some settings aligned."""
 
     people: Dataset  # whom to explain
     background: Dataset  # what all aligned explanations share
@@ -246,13 +248,15 @@ class Laboratory:
     seed: int = 0
     explain: Callable[..., Explanation] = explain_  # or one that keeps what it made
 
+    __repr__ = in_short
+
     def contributions(self, model: Model, method: str, aligned: frozenset[str]) -> np.ndarray:
         """Return a method's contributions [people, features], some settings aligned and the others as the library comes.
 
         A method that reads the net's dense columns has these summed, with their signs, where the grouping is aligned; another
         is then asked about the original columns.
         """
-        aligned = aligned | (set(SWITCHES) - set(switches(method, model)))
+        aligned = aligned | (set(SETTINGS) - set(unaligned_settings(method, model)))
         scale, is_grouped = model.scales[0] if "scale" in aligned else _default_scale(method, model), "grouping" in aligned
         given = (self.people.rows, self.background.rows, self.training.rows)
         if is_grouped and method not in explainers.reading(NeuralModel):

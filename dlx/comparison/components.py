@@ -18,7 +18,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import ratio
+from dlx.arrays import in_short, ratio
 from dlx.comparison.alignment import refuse_unaligned
 from dlx.errors import DlxError
 from dlx.explanation import Explanation
@@ -47,6 +47,8 @@ class VarianceComponents:
     values: np.ndarray  # [models, methods, seeds, people, features], contributions
     index: np.ndarray  # [people], names of the rows
     scale: str
+
+    __repr__ = in_short
 
     def by_person(self) -> pd.DataFrame:
         """Return a line a person: the components, in squared units of the scale, unbiased, so that one may be negative."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
+from dlx.arrays import in_short
 from dlx.comparison.alignment import pair_of, refuse_unaligned
 from dlx.comparison.metrics import METRICS, chance_level, counted, metrics_by_row
 from dlx.dataset import Dataset
@@ -42,6 +43,8 @@ class Replicates:
     of: Explanation  # the one that is shown
     source: Source  # what was changed
     explanations: tuple[Explanation, ...]  # of the same rows, on the same scale
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         if self.source not in SOURCES:

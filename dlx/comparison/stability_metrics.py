@@ -144,7 +144,7 @@ def lipschitz(before: np.ndarray, after: np.ndarray, inputs: np.ndarray, near_in
 
 
 def hidden(model: NeuralModel, rows: np.ndarray) -> np.ndarray:
-    """Return what goes into the linear layer that the net runs last, float64 [rows, units]; a `DlxError` if it has none."""
+    """Return the last hidden layer, which the last linear layer reads, float64 [rows, units]; a `DlxError` if there is none."""
     import torch
 
     seen: list[torch.Tensor] = []

@@ -1,4 +1,4 @@
-"""Which explanations to trust, from the evidence: trust is earned, by measurements that could have spoken against a method."""
+"""Which explanations to trust: trust is earned, by measurements that could have spoken against a method."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import in_short
 from dlx.comparison.noise import Replicates
 from dlx.explanation import Explanation
 from dlx.rounding import side_true
@@ -23,7 +24,7 @@ TRUSTED, NOT_REFUTED, DISTRUSTED = "trusted", "not refuted", "distrusted"
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Measurements:
     """Tables about the methods of one model; None where something was not measured."""
 
     compatibility: pd.DataFrame | None = None  # `dlx.audit.preflight`
@@ -32,8 +33,10 @@ class Evidence:
     faithfulness: pd.DataFrame | None = None  # `dlx.comparison.faithfulness`
     sanity: pd.DataFrame | None = None  # `dlx.comparison.sanity_check`
 
+    __repr__ = in_short
 
-def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFrame:
+
+def trust(explanations: Sequence[Explanation], measured: Measurements) -> pd.DataFrame:
     """Return the standing of each method about its model, and why: a line a method.
 
     Distrusted is a method that pre-flight found not valid, whose explanations outlive the randomisation of the net's
@@ -47,19 +50,19 @@ def trust(explanations: Sequence[Explanation], evidence: Evidence) -> pd.DataFra
     -------
     DataFrame
         model, method; `standing`: "trusted", "not refuted" or "distrusted"; `trusted`: whether it is the first; `why`;
-        `not_measured`: which of the three were not; `evidence`: what was; `remark`: what to know.
+        `not_measured`: which of the three were not; `measured`: what was; `remark`: what to know.
     """
-    return pd.DataFrame([_line(one, evidence) for one in explanations])
+    return pd.DataFrame([_line(one, measured) for one in explanations])
 
 
 def believed(table: pd.DataFrame) -> np.ndarray:
-    """Return the methods whose word counts, a flag a line of `trust`: the trusted ones; where none is, those not refuted."""
+    """Return which methods to believe, a flag a line of `trust`: the trusted ones; where none is, those not refuted."""
     wanted = TRUSTED if (table["standing"] == TRUSTED).any() else NOT_REFUTED
     return (table["standing"] == wanted).to_numpy(dtype=bool)
 
 
-def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
-    tables = {name: _about(table, one) for name, table in vars(evidence).items() if table is not None}
+def _line(one: Explanation, measured: Measurements) -> dict[str, object]:
+    tables = {name: _about(table, one) for name, table in vars(measured).items() if table is not None}
     tables |= {name: asked(tables[name]) for name, asked in _ASKED.items() if name in tables}
     seen = {name: tables[table] for name, table in _CHECKS.items() if table in tables and _says_something(tables[table])}
     away = _away(seen.get(DISTANCE))
@@ -69,7 +72,7 @@ def _line(one: Explanation, evidence: Evidence) -> dict[str, object]:
     nothing += f"; {' and '.join(lacking)} not measured" if lacking else ""
     return {
         **{"model": one.model, "method": one.method, "standing": standing, "trusted": standing == TRUSTED},
-        **{"why": "; ".join(against) or nothing, "not_measured": ", ".join(lacking), "evidence": ", ".join(seen)},
+        **{"why": "; ".join(against) or nothing, "not_measured": ", ".join(lacking), "measured": ", ".join(seen)},
         "remark": f"it answers another question: {_far(away)}" if away > FAR else "",
     }
 
@@ -153,6 +156,8 @@ class Consensus:
     methods: int
     support: np.ndarray  # of int [features], methods with a column among their top k with the sign of its mean share
     kept_order: tuple[float, ...]  # of each column of `order` but the last: share of replicates that put it before the next
+
+    __repr__ = in_short
 
     @property
     def settled(self) -> tuple[bool, ...]:

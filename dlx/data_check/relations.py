@@ -14,9 +14,9 @@ from dlx.data_check.finding import Finding
 from dlx.data_check.rules import RULES
 from dlx.dataset import Dataset
 from dlx.errors import quoted
-from dlx.redundancy import FEWEST_OUTCOMES, FOLDS, SURELY, Copy, area, bins_of, copies, leaks, mean_rates
+from dlx.redundancy import FEWEST_OUTCOMES, FOLDS, SURELY, Copy, bins_of, copies, leaks, mean_rates
 from dlx.schema import Feature, Schema
-from dlx.stats import auc_interval
+from dlx.stats import auc_interval, auc_of_ranks
 
 MOST_ROWS = 5_000  # of more, evenly
 MOST_CELLS, FEW_ROWS = 200_000, 1_000  # that copies are looked for in, of fewer columns and of many
@@ -95,7 +95,9 @@ def leaking_pairs(case: Dataset, *, without: set[str]) -> list[Pair]:
     folds = np.random.default_rng(0).permutation(np.arange(len(rows)) % FOLDS)
 
     features = {i: f for i, f in enumerate(case.schema.features) if f.name not in without and len(np.unique(rows[:, i])) > 1}
-    alone = {i: area(mean_rates(bins_of(feature, rows[:, i]), outcomes, folds), outcomes) for i, feature in features.items()}
+    alone = {
+        i: auc_of_ranks(outcomes, mean_rates(bins_of(feature, rows[:, i]), outcomes, folds)) for i, feature in features.items()
+    }
     chosen = sorted(sorted((i for i in alone if alone[i] < STRONG), key=lambda i: -alone[i])[:MOST_PAIRED])
     cells, found = {i: bins_of(features[i], rows[:, i], most=BINS) for i in chosen}, []
     line = RULES["leaking pair"].line
@@ -135,4 +137,4 @@ def _at_best(bins: np.ndarray, outcomes: np.ndarray) -> float:
     """Return the area of bins that are ranked by their own rates, which other rows do not better."""
     counts = np.bincount(bins)
     ranks = np.argsort(np.argsort(np.bincount(bins, outcomes) / np.maximum(counts, 1)))
-    return area(ranks[bins], outcomes)
+    return auc_of_ranks(outcomes, ranks[bins])

@@ -130,8 +130,8 @@ def read_table(
         made = dataclasses.replace(from_frame(table, found, name=name, card=card), held_out=held_out)
         if found.split != RANDOM or test is not None:
             _ = made.splits  # or an error, before anything is done
-    reading = reading if said is None else reading.told(differences(said, made.schema))
-    reading = reading.told(warnings_by_column(made.schema, made.rows, made.outcomes))
+    reading = reading if said is None else reading.with_notes(differences(said, made.schema))
+    reading = reading.with_notes(warnings_by_column(made.schema, made.rows, made.outcomes))
     own, file = None if name == name_of(path) else name, NAMELESS if isinstance(schema, Schema) else schema
     words = {"name": own, "target": target, "delimiter": delimiter, "encoding": encoding, "schema": file, **asked}
     words |= {"drop": drop, "id": ids, "protected": protected, "weights": weights, "test": test, "special": special}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import as_slice, check_seed, frozen, row_ids
+from dlx.arrays import as_slice, check_seed, frozen, in_short, row_ids
 from dlx.dataset.parts import TEST, TRAIN, VALIDATION, first_copies, keys_of, parts_of, rows_used, split_words
 from dlx.errors import DlxError, listed, one_line, plural
 from dlx.reading import Reading
@@ -67,6 +67,9 @@ class Splits(NamedTuple):
     train: Dataset
     validation: Dataset
     test: Dataset
+
+    def __repr__(self) -> str:
+        return in_short(self)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

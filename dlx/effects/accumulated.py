@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
 
-from dlx.arrays import freeze, same
+from dlx.arrays import freeze, in_short, same
 from dlx.effects.partial import grid_of, weights_of
 from dlx.errors import DlxError
 from dlx.kernels.interventions import intervened
 from dlx.model import Model, Scale, as_rows
-from dlx.model.kinds import accompanied, lent
+from dlx.model.kinds import with_carried, with_carried_of
 from dlx.schema import Feature, Schema
 from dlx.stats import Weights, counts_of, ends_of, resampled_counts
 
@@ -40,6 +40,8 @@ class AccumulatedEffects:
     mean_output: float  # of the people: what to add to read the effects as outputs
     scale: str
     model: str
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         freeze(self, "values", "effects", "low", "high", "counts")
@@ -82,7 +84,7 @@ def accumulated_local_effects(
     people = as_rows(model.schema, rows)
     if not len(people) or bins < 1:
         raise DlxError(f"accumulated local effects need at least 1 row and 1 bin, got {len(people)} and {bins}")
-    position, asked = model.schema.position(feature), accompanied(model, rows, np.arange(len(people)))
+    position, asked = model.schema.position(feature), with_carried(model, rows, np.arange(len(people)))
     chain = chain_of(model.schema, people, position, bins)
     steps, own = _steps(asked, people, position, chain, scale), weights_of(rows)
     resampled = _accumulated(resampled_counts(len(people), own, seed=seed), steps, chain, own)
@@ -170,7 +172,7 @@ def _steps(model: Model, people: np.ndarray, position: int, chain: Chain, scale:
     steps = np.zeros(chain.takes.shape)
     who, which = np.nonzero(chain.takes)
     ends = np.column_stack([chain.starts[which], chain.ends[which]])
-    outputs = intervened(lent(model, who), people[who], [position], chain.values[:, None], scale, ends)
+    outputs = intervened(with_carried_of(model, who), people[who], [position], chain.values[:, None], scale, ends)
     steps[who, which] = outputs[:, 1] - outputs[:, 0]
     return steps
 

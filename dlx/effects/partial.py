@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, freeze, ratio, same
+from dlx.arrays import check_seed, freeze, in_short, ratio, same
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.interventions import distinct, intervened
 from dlx.model import Model, Scale, as_rows
-from dlx.model.kinds import accompanied
+from dlx.model.kinds import with_carried
 from dlx.schema import Feature
 from dlx.stats import Interval, Weights, counts_of, ends_of, means_of, quantile, resampled_counts
 
@@ -40,6 +40,8 @@ class PartialDependence:
     model: str
     counts: np.ndarray  # [points], how many people have each level, or are nearest to each number
     weights: Weights = None  # [rows], where people weigh something else
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         freeze(self, "grid", "curves")
@@ -127,6 +129,8 @@ class PairDependence:
     counts: np.ndarray  # [points, other points], how many observed rows are nearest to each pair of values
     scale: str
     model: str
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         freeze(self, "grid", "other_grid", "mean", "beyond", "counts", dtype=None)
@@ -217,7 +221,7 @@ def friedman_h(
         raise DlxError(f"Friedman's H needs at least 2 rows, got {len(people)}; pass more people")
     counts = np.vstack([counts_of(own, len(people)), resampled_counts(len(people), own, seed=seed)])
     weights = counts / counts.sum(axis=1, keepdims=True)
-    asked = accompanied(model, rows, chosen)
+    asked = with_carried(model, rows, chosen)
     alone = {i: _at_people(asked, people, [i], weights, scale) for i in positions}
     floor = ROUNDING * float(np.abs(asked.predict(people, scale, checked=True)).max())
     lines = []
@@ -285,7 +289,7 @@ def _checked(model: Model, rows: Any, grid_points: int, what: str) -> tuple[np.n
     people = as_rows(model.schema, rows)
     if not len(people) or grid_points < 2:
         raise DlxError(f"{what} needs at least 1 row and 2 grid points, got {len(people)} and {grid_points}")
-    return people, accompanied(model, rows, np.arange(len(people)))
+    return people, with_carried(model, rows, np.arange(len(people)))
 
 
 def _positions_of(model: Model, features: Sequence[str], what: str) -> list[int]:

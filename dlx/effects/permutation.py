@@ -14,7 +14,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.kernels.interventions import intervened
 from dlx.model import Model
-from dlx.model.kinds import accompanied
+from dlx.model.kinds import with_carried
 from dlx.redundancy import copies, copies_by_column, leaks
 from dlx.stats import Interval, Weights, auc, auc_difference, interval_of_mean, log_losses
 
@@ -92,7 +92,7 @@ def permutation_importance(
     rng = np.random.default_rng(check_seed(seed))
     orders = np.stack([rng.permutation(len(people)) for _ in range(repeats)])
     own, rows = model.predict(people, scale), model.schema.check(people.rows)
-    asked = accompanied(model, people, np.arange(len(people)))
+    asked = with_carried(model, people, np.arange(len(people)))
     alike = copies_by_column(copies(model.schema, people.rows))
     telling = {leak.name: leak.strength for leak in leaks(model.schema, people.rows, outcomes)}
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import check_seed, freeze, frozen, row_names
+from dlx.arrays import check_seed, freeze, frozen, in_short, row_names
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, plural
 from dlx.kernels.shapley import Game, interaction_values, interactions_among
@@ -45,6 +45,8 @@ class Interactions:
     index: np.ndarray  # [rows], names of the rows
     standard_errors: np.ndarray | None = None  # of the values, 0 in rows where all combinations were tried; None where in all
     evaluations: int = 0  # rows that the model was evaluated on
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         freeze(self, "values", "base_values", "outputs", "standard_errors")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import in_short
 from dlx.background import sample
 from dlx.dataset import Dataset
 from dlx.effects.partial import GRID_POINTS, partial_dependence, people_at, weights_of
@@ -31,6 +32,8 @@ class ShapeFunction:
     counts: np.ndarray  # [points], how many people are nearest to each value, or what these weigh
     scale: str
     model: str
+
+    __repr__ = in_short
 
     @property
     def size(self) -> float:

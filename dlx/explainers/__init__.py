@@ -17,7 +17,8 @@ What is to be known of a method stands there, too:
   `TRUE_TO_DATA`, whether a column gets credit for what it tells of others, so that its answer is to another question than
   those of methods that are true to the model; `ONE_AT_A_TIME`, whether it takes a column away and leaves
   the rest, so that what it gives is how far the prediction falls, and no part of it; `IS_THE_MODEL`, whether it says what
-  the model itself adds up;
+  the model itself adds up; `SHOWN_AS`, the figure of the workbench that steps through how it gets its answer ("orders" of what
+  gives Shapley values);
   `reference_takes(model)`, whether its library takes a model that it takes itself.
 """
 
@@ -155,7 +156,7 @@ def having(**facts: object) -> list[str]:
 
 
 def apart() -> list[str]:
-    """Return the methods that pages hold against no other: what they give is true to the data, or no part of a prediction."""
+    """Return the methods that no page compares with others: what they give is true to the data, or no part of a prediction."""
     return [*having(TRUE_TO_DATA=True), *having(ONE_AT_A_TIME=True)]
 
 

@@ -24,7 +24,7 @@ FEWEST_ROWS = 7  # of a watched forward, so that activations of either sign occu
 
 
 def is_of_torch(module: nn.Module) -> bool:
-    """Whether a module is one of torch's own, which has a rule or has none; into others one can look."""
+    """Whether a module is one of torch's own, which counts as one operation; other modules are looked into."""
     return type(module).__module__.startswith("torch.")
 
 

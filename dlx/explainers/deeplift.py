@@ -41,6 +41,7 @@ PROMISE = LocalAccuracy(
 IS_SHAPLEY = False
 IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 3, ROWS
+SHOWN_AS = "references"
 AS_IT_COMES = AsItComes("zeros")  # captum 0.9: baselines=None
 INSTEAD = ("integrated_gradients",)
 BATCH_ROWS = 4_096

@@ -1,4 +1,4 @@
-"""Exact Shapley values of any model: every coalition of the original columns is evaluated. The judge of the others.
+"""Exact Shapley values of any model: every coalition of the original columns is evaluated. The ground truth for all others.
 
 Shapley (1953), on the interventional game of Lundberg and Lee (2017). The cost doubles with every column in which a person
 and a reference row differ; where they are alike, nothing is to be tried.

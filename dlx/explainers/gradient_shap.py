@@ -26,6 +26,7 @@ PROMISE = LocalAccuracy()
 IS_SHAPLEY = False
 IS_RANDOM, KNOWS_ERROR = True, True
 COST, PREFERENCE, EVALUATES = "medium", 8, PATHS
+SHOWN_AS = "path"
 RESTS_ON = "integrated_gradients"  # an average that is not valid has no valid sample
 INSTEAD = ("integrated_gradients",)
 CHUNK_POINTS = 4_096  # that a core is given at a time

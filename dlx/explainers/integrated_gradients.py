@@ -30,6 +30,7 @@ TOLERANCE = 0.25 * PROMISE.limit(1.0)
 IS_SHAPLEY = False
 IS_RANDOM, KNOWS_ERROR = False, False
 COST, PREFERENCE, EVALUATES = "low", 2, PATHS
+SHOWN_AS = "path"
 AS_IT_COMES = AsItComes("zeros")  # captum 0.9: baselines=None; its 50 Gauss-Legendre steps differ by what both promise
 QUESTION = "How much does each column add on a straight path from a reference person to this one?"
 

@@ -26,6 +26,7 @@ UNITS = ("contribution", "lime")
 IS_SHAPLEY = False
 IS_RANDOM, KNOWS_ERROR = True, False
 COST, PREFERENCE, EVALUATES = "medium", 7, RANDOM_PEOPLE
+SHOWN_AS = "cloud"
 AS_IT_COMES = AsItComes(  # lime 0.2
     "training rows",
     scale="probability",

@@ -21,7 +21,7 @@ from dlx.kernels.shapley.splitting import behind, split
 from dlx.model import AdditiveModel, LinearModel, Model, NeuralModel, Scale, Transformed, TreeModel, check_scale
 from dlx.model.base import as_probabilities
 from dlx.model.devices import Array, in_blocks, is_accelerator, numbers_at_once, widest
-from dlx.model.kinds import lent
+from dlx.model.kinds import with_carried_of
 from dlx.threads import in_chunks
 
 CHUNK_ROWS = 8_192  # outputs of a net or an additive one that a thread is given at a time
@@ -211,7 +211,7 @@ def _by_rows(model: Model, asked: Intervention) -> np.ndarray:
         some = np.arange(start, min(start + step, size))
         rows = np.repeat(asked.people[some, None], count, axis=1)
         rows[:, :, asked.columns] = asked.of(some, asked.values)
-        one = lent(model, np.repeat(some, count))
+        one = with_carried_of(model, np.repeat(some, count))
         outputs = one.predict(rows.reshape(-1, rows.shape[2]), one.scales[0], checked=True)
         found.append(outputs.reshape(len(some), count))
     return np.concatenate(found)

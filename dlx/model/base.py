@@ -226,8 +226,8 @@ def check_model(model: Any) -> None:
         raise DlxError(f"model must be a Model of dlx, got {type(model).__name__}; wrap it first: dlx.wrap(model, case)")
 
 
-def told_of(model: Model, case: Dataset) -> Model:
-    """Return the model as that of the class of several that a case tells of; itself where the case tells of all it has."""
+def for_case(model: Model, case: Dataset) -> Model:
+    """Return the model that answers for a case's target: of several classes the one that the case is about, else itself."""
     return model if case.several is None else model.of(case.schema.target.levels[1])
 
 

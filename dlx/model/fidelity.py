@@ -29,9 +29,9 @@ class FidelityError(DlxError):
     """A model of which dlx would predict something else than the model itself does."""
 
 
-def witnessed(model: _Kind, check: Any) -> _Kind:
+def verified(model: _Kind, check: Any) -> _Kind:
     """Return the model once it is held to some rows; what it predicts of a few of them is remembered."""
-    held(model, [(check, predicted(model, check))])
+    refuse_unfaithful(model, [(check, predicted(model, check))])
     if model.original is None:
         return model
     few = model.as_it_came(check)[:WITNESSES]
@@ -52,7 +52,7 @@ def predicted(model: Model, rows: Any) -> np.ndarray:
         raise FidelityError(f"{error}; {_cause(model, rows)}") from error
 
 
-def held(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
+def refuse_unfaithful(model: Model, parts: Sequence[tuple[Any, np.ndarray]]) -> None:
     """Raise if a model that was wrapped predicts otherwise than the user's own, which nets and models of dlx do not have.
 
     The parts are rows (a Dataset, a DataFrame or codes), each with what dlx predicts of them on the first scale, [rows].

@@ -277,7 +277,7 @@ class LinearModel(Model):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class EachClass(Model):
-    """What dlx trained on several classes: of each a model of two, "it or not". For a prediction it must be told the class."""
+    """A model of several classes, trained by dlx: for each class a model of two, "it or not", which `of` returns."""
 
     models: tuple[Model, ...]  # one a class, in the order of the target's levels
     name: str
@@ -440,7 +440,7 @@ class BlackBox(Model):
         return table[[name for name in self.schema.columns if name in self.carried or name in self.schema.names]]
 
 
-def accompanied(model: Model, rows: Any, which: Any) -> Model:
+def with_carried(model: Model, rows: Any, which: Any) -> Model:
     """Return the model with the carried columns that it reads, of the people at some places of the rows as they came."""
     if not isinstance(model, BlackBox):
         return model
@@ -448,7 +448,7 @@ def accompanied(model: Model, rows: Any, which: Any) -> Model:
     return model if table is None or not model.carried else replace(model, companion=table[list(model.carried)].iloc[which])
 
 
-def lent(model: Model, which: np.ndarray) -> Model:
+def with_carried_of(model: Model, which: np.ndarray) -> Model:
     """Return the model with the carried columns of some of its people, by place; itself where it has none, or one line."""
     if not isinstance(model, BlackBox) or model.companion is None or len(model.companion) == 1:
         return model
@@ -466,7 +466,7 @@ def _each(schema: Schema) -> str:
 
 
 def _open(model: Model) -> DlxError:
-    """Return that a model of several classes must be told which one is meant."""
+    """Return the error of a model of several classes that does not know which one is meant."""
     last = model.schema.target.levels[-1]
     said = f"say for which: model.of({last!r}), in a command --class {shlex.quote(last)}"
     return DlxError(f"{model.name} answers for {model.target}; {said}")

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
+from dlx.arrays import in_short
 from dlx.encoder import DenseColumns
 from dlx.errors import DlxError, in_a_line
 from dlx.model.base import as_rows
@@ -193,6 +194,8 @@ class NetEncoder(DenseColumns):
     base: np.ndarray
     made: tuple[np.ndarray, ...]
     tables: tuple[np.ndarray | None, ...]
+
+    __repr__ = in_short
 
     @property
     def schema(self) -> Schema:

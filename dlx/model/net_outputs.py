@@ -80,7 +80,7 @@ def _behind(network: nn.Module, head: nn.Module) -> nn.Sequential:
 
 
 def weighing(outputs: torch.Tensor, factors: dict[int, float]) -> nn.Linear:
-    """Return the layer that adds outputs up, times their factors."""
+    """Return a linear layer that gives the weighted sum of outputs."""
     line = nn.Linear(outputs.shape[1], 1, bias=False, device=outputs.device, dtype=outputs.dtype).requires_grad_(False)
     nn.init.zeros_(line.weight)
     for place, factor in factors.items():

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_structure
 from dlx.encoder import Encoder, level_numbers
 from dlx.errors import DlxError
 from dlx.model.base import Model, Scale, as_rows, scales_from, table_of
-from dlx.model.fidelity import FidelityError, witnessed
+from dlx.model.fidelity import FidelityError, verified
 from dlx.model.heads import speaking_for
 from dlx.model.kinds import CHUNK_ROWS, BlackBox, NeuralModel
 from dlx.model.lookups import Answered, Levels, refuse_other_readers, tabulated
@@ -22,7 +22,7 @@ from dlx.model.net_inputs import Called, NetEncoder, NetInputs, Slot, arguments_
 from dlx.model.net_outputs import BROUGHT
 from dlx.model.networks import dtype_of, frozen
 from dlx.model.pipelines import NoRoute
-from dlx.model.routes import asked_only
+from dlx.model.routes import as_black_box
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ ROUTE = "Read as a net, of which gradients can be asked"
 
 @dataclass(frozen=True)
 class Own:
-    """The user's own way from a table to numbers: the network's inputs made of it, and the network called with them."""
+    """A user's network as a function of a table: the inputs that are made of it, and the network called with them."""
 
     entries: Callable[[pd.DataFrame], np.ndarray]
     network: nn.Module
@@ -97,9 +97,9 @@ def on_inputs(
             setattr(module.network, BROUGHT, True)
     box = replace(box, function=Own(given.entries, copied), scales=scales_from(own), chosen=chosen)
     try:
-        return witnessed(_read(box, given, copied, coded), check)
+        return verified(_read(box, given, copied, coded), check)
     except (NoRoute, FidelityError) as why:
-        return witnessed(asked_only(box, why), check)
+        return verified(as_black_box(box, why), check)
 
 
 def _read(box: BlackBox, given: NetInputs, copied: nn.Module, coded: np.ndarray) -> NeuralModel:

@@ -17,7 +17,7 @@ from typing import Any
 
 from dlx.dataset import Dataset
 from dlx.errors import DlxError, did_you_mean, in_a_line
-from dlx.model.base import Model, Scale, told_of
+from dlx.model.base import Model, Scale, for_case
 from dlx.model.model_files import LIBRARIES, read_model_file, refuse_missing_library
 from dlx.model.wrapping import ids_of, wrap
 
@@ -128,7 +128,7 @@ def _wrapped(made: Any, case: Dataset, text: str, scale: Scale | None = None) ->
     try:
         if not isinstance(made, Model):
             return wrap(made, case, name=name_of(text), scale=scale)
-        made = told_of(made, case)
+        made = for_case(made, case)
         made.predict(case[:2], made.scales[0])
         return made
     except DlxError as error:

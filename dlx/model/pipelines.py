@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from dlx.arrays import in_short
 from dlx.errors import DlxError
 from dlx.model.estimators import places_of
 
@@ -52,6 +53,8 @@ class PipelineEncoder:
     owner: np.ndarray
     categories: Mapping[int, Sequence[Any]] = field(default_factory=dict)
     blank: float = 0.0
+
+    __repr__ = in_short
 
     @property
     def schema(self) -> Schema:

@@ -14,7 +14,7 @@ import numpy as np
 from dlx.errors import DlxError, plural
 from dlx.model.base import Model, Scale, as_rows, scales_from
 from dlx.model.estimators import Reading, class_position
-from dlx.model.fidelity import FidelityError, held, predicted, witnessed
+from dlx.model.fidelity import FidelityError, predicted, refuse_unfaithful, verified
 from dlx.model.foreign_trees import WAY_OUT, is_sum_of_trees, library_of, read_trees, stretched
 from dlx.model.kinds import BlackBox, LinearModel, TreeModel
 from dlx.model.pipelines import NoRoute, PipelineEncoder, given_by
@@ -51,11 +51,11 @@ def fastest(box: BlackBox, check: Any, asked: Scale | None) -> Model:
     try:
         return _proved(_read(box, check, asked), check)
     except Exception as why:  # whatever an estimator may hold, its predictions can be asked for
-        return asked_only(box, why)
+        return as_black_box(box, why)
 
 
-def asked_only(box: BlackBox, why: Exception) -> BlackBox:
-    """Return a model of which nothing but predictions is asked, with why it was not read as anything else."""
+def as_black_box(box: BlackBox, why: Exception) -> BlackBox:
+    """Return the model as a black box, whose `route` says why it was read as nothing better."""
     said = str(why).replace(f"; {WAY_OUT}", "") if isinstance(why, DlxError) else f"reading it raised {type(why).__name__}"
     if isinstance(why, FidelityError):
         said = f"what was read of it is another model: {said.partition(': ')[2].partition('; ')[0]}"
@@ -89,8 +89,8 @@ def _proved(model: Model, check: Any) -> Model:
     """Return a model once it predicts what the estimator does of rows, and of rows mixed of them; else a `FidelityError`."""
     rng = np.random.default_rng(0)
     mixed = np.column_stack([rng.choice(column, MIXED) for column in as_rows(model.schema, check).T])
-    held(model, [(mixed, predicted(model, mixed))])
-    return witnessed(model, check)
+    refuse_unfaithful(model, [(mixed, predicted(model, mixed))])
+    return verified(model, check)
 
 
 # Shells around an estimator

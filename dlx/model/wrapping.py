@@ -18,7 +18,7 @@ from dlx.dataset import Dataset, read_people
 from dlx.errors import DlxError, did_you_mean
 from dlx.model.base import CLASSIFIER, SCALES, Model, Scale, ScaleError, as_rows, scales_from, table_of
 from dlx.model.estimators import Reading, called, estimator_of, read_estimator
-from dlx.model.fidelity import witnessed
+from dlx.model.fidelity import verified
 from dlx.model.kinds import BlackBox
 from dlx.schema import Schema, level_text
 from dlx.schema.frames import as_pandas
@@ -268,7 +268,7 @@ def _held_function(reading: Reading, schema: Schema, check: Any) -> BlackBox:
     if table is not None and carried:
         with contextlib.suppress(DlxError):  # it fails on the rows themselves, which is said where it is held to them
             model = _with_stand_ins(model, check)
-    model = witnessed(model, check)
+    model = verified(model, check)
     if has_outcomes:
         given = reading.given(model.as_it_came(check), reading.call)
         refuse_misplaced(model, reading.taken(given), check, lambda place: replace(reading, chosen=place).of(given))

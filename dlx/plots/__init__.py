@@ -20,8 +20,8 @@ from dlx.plots.audit import (
     draw_recourse,
     draw_slices,
 )
+from dlx.plots.diagnostics import draw_causes, draw_components, draw_distances, draw_noise, draw_sanity
 from dlx.plots.effects import draw_centred_curves, draw_effects, draw_pair, draw_permutation, draw_shape
-from dlx.plots.evidence import draw_causes, draw_components, draw_distances, draw_noise, draw_sanity
 from dlx.plots.explanations import (
     draw_beeswarm,
     draw_contrast,

@@ -60,25 +60,25 @@ class Cells:
         return numbers_in(self.texts)
 
     @cached_property
-    def odd(self) -> list[str]:
-        """The texts that spell no number; "" is one, and each mark of missing."""
+    def unread(self) -> list[str]:
+        """The texts that cannot be read as a number; "" is one, and each mark of missing."""
         return [self.texts[position] for position in np.flatnonzero(np.isnan(self.numbers))]
 
     @cached_property
-    def gone(self) -> set[str]:
-        """The texts that are missing whatever else the column holds."""
-        among = self.texts if self.missing.texts else self.odd
+    def blanks(self) -> set[str]:
+        """The texts that mean missing in any column: empty ones, and those that were named."""
+        among = self.texts if self.missing.texts else self.unread
         return {text for text in among if not text.strip() or text.strip() in self.missing.texts}
 
     @cached_property
     def marks(self) -> list[str]:
         """The other texts that are missing beside numbers, dates and truth values."""
-        return [text for text in self.odd if text.strip().lower() in self.missing.marks and text not in self.gone]
+        return [text for text in self.unread if text.strip().lower() in self.missing.marks and text not in self.blanks]
 
     @cached_property
     def levels(self) -> dict[str, int]:
         """How often each text occurs that is not missing in a column of words."""
-        return {text: count for text, count in self.counts.items() if text not in self.gone}
+        return {text: count for text, count in self.counts.items() if text not in self.blanks}
 
     @cached_property
     def values(self) -> dict[str, int]:
@@ -88,7 +88,7 @@ class Cells:
     @property
     def are_numbers(self) -> bool:
         """Whether all texts but the empty one spell numbers."""
-        return not any(self.odd)
+        return not any(self.unread)
 
     def first(self, text: str) -> int:
         """Return the first row that holds a text."""
@@ -101,16 +101,16 @@ class Cells:
         theirs = np.array([place[text] for text in other.texts])[other.codes]
         return replace(self, texts=texts, codes=np.append(self.codes, theirs))
 
-    def told(self, texts: Iterable[str]) -> str:
+    def counted(self, texts: Iterable[str]) -> str:
         """Return texts with their counts and first rows: "'NA' in 2 rows, first in row 7"."""
         shown = list(texts)
         each = [f"{quoted(one)} in {plural(self.counts[one], 'row')}, first in row {self.first(one)}" for one in shown[:3]]
         return listed(each) + (f", and {len(shown) - 3:,} more" if len(shown) > 3 else "")
 
-    def told_missing(self, *, marks: bool) -> tuple[str, ...]:
-        """Return the notes on texts that were taken for missing: those that always are, and where asked for the marks."""
-        taken = [[text for text in self.texts if text and text in self.gone], self.marks if marks else []]
-        return tuple(f"missing: {self.told(texts)}" for texts in taken if texts)
+    def missing_notes(self, *, marks: bool) -> tuple[str, ...]:
+        """Return the notes on texts that were taken for missing: those of `blanks`, and if wanted the `marks`."""
+        taken = [[text for text in self.texts if text and text in self.blanks], self.marks if marks else []]
+        return tuple(f"missing: {self.counted(texts)}" for texts in taken if texts)
 
     def words(self, gone: Collection[str]) -> pd.Series:
         """Return the texts as a column of pandas, NaN where they mean missing."""

@@ -49,7 +49,7 @@ def decimal_mark(columns: Iterable[Cells], delimiter: str) -> str:
 
 def as_it_looks(cells: Cells, decimal: str) -> Column:
     """Return a column of text in the dtype that most of its cells have; what is nearly numbers, or ambiguous, is an error."""
-    done, values = cells.told_missing(marks=False), cells.values
+    done, values = cells.missing_notes(marks=False), cells.values
     if not values and not cells.marks:
         return Column(_numbers(cells), done)
     look, odd = look_at(values) if values else ("words", ())
@@ -66,8 +66,8 @@ def as_it_looks(cells: Cells, decimal: str) -> Column:
         )
     if look == "nearly numbers" and not named_like_an_id(cells.name):
         _refuse_others(cells, odd)
-    said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.told(odd)}",) if odd else ()
-    return Column(cells.words(cells.gone), (*done, *said, *surprises(cells)))
+    said = ("codes with leading zeros",) if look == "codes" else (f"no numbers: {cells.counted(odd)}",) if odd else ()
+    return Column(cells.words(cells.blanks), (*done, *said, *surprises(cells)))
 
 
 def as_carried(cells: Cells, decimal: str) -> Column:
@@ -81,12 +81,12 @@ def as_carried(cells: Cells, decimal: str) -> Column:
 def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
     """Return a column of text in the kind that a schema says: numbers, or levels as the file spells them."""
     if feature.is_categorical:  # in the dtype that they suggest, where nothing of a level is lost
-        typed, known = as_spelled(cells), set(feature.levels) - cells.gone
+        typed, known = as_spelled(cells), set(feature.levels) - cells.blanks
         held = typed.iloc[np.unique(cells.codes, return_index=True)[1]]
         lost = any(text in known and level_text(value) != text for text, value in zip(cells.texts, held, strict=True))
-        return Column(cells.words(cells.gone) if lost or feature.dtype == "str" else typed, cells.told_missing(marks=False))
+        return Column(cells.words(cells.blanks) if lost or feature.dtype == "str" else typed, cells.missing_notes(marks=False))
     if feature.date:
-        return Column(cells.words({*cells.gone, *cells.marks}), cells.told_missing(marks=True))
+        return Column(cells.words({*cells.blanks, *cells.marks}), cells.missing_notes(marks=True))
     spelled = numerals_of(cells.values, decimal=decimal, unit=feature.unit)
     if spelled and spelled.unit and feature.unit and spelled.unit != feature.unit:
         raise SchemaError(
@@ -95,7 +95,7 @@ def as_described(feature: Feature, cells: Cells, decimal: str) -> Column:
         )
     if spelled:
         return _spelled(cells, spelled)
-    odd = [text for text in cells.odd if text in cells.values]
+    odd = [text for text in cells.unread if text in cells.values]
     if odd:
         raise SchemaError(
             f"column {feature.name!r}, row {cells.first(odd[0])}: expected a finite number, got {quoted(odd[0])}; {CORRECT_IT}"
@@ -108,10 +108,10 @@ def as_spelled(cells: Cells) -> pd.Series:
     known = cells.levels
     look = look_at(known).look if known else "numbers"
     if look == "truths":
-        return _truths(cells, cells.gone)
+        return _truths(cells, cells.blanks)
     if look in ("numbers", "dates") and not np.isnan(numbers_in(known)).any():
         return _numbers(cells)
-    return cells.words(cells.gone)
+    return cells.words(cells.blanks)
 
 
 def refuse_totals(cells: Cells) -> None:
@@ -129,7 +129,7 @@ def refuse_unknown_outcomes(cells: Cells) -> None:
     few = [text for text in cells.marks if cells.counts[text] < FEW_UNKNOWN * len(cells.codes)]
     if few and len(cells.levels) - len(few) > 1:
         raise SchemaError(
-            f"the target {cells.name!r} is missing: {cells.told(few)}; leave these rows out, or pass missing=[] (--missing "
+            f"the target {cells.name!r} is missing: {cells.counted(few)}; leave these rows out, or pass missing=[] (--missing "
             "'') if that is a class"
         )
 
@@ -144,7 +144,7 @@ def alike(texts: Iterable[str]) -> list[list[str]]:
 
 def surprises(cells: Cells) -> tuple[str, ...]:
     """Return notes on levels that may be meant otherwise: marks of missing, spellings that differ by blanks or case."""
-    said = [f"a level, not missing: {cells.told(cells.marks)}"] if cells.marks else []
+    said = [f"a level, not missing: {cells.counted(cells.marks)}"] if cells.marks else []
     if several := alike(cells.levels):
         said.append(f"levels apart only by blanks or case: {_few(several[0])}")
     elif blank := [text for text in cells.levels if text != text.strip()]:
@@ -154,16 +154,16 @@ def surprises(cells: Cells) -> tuple[str, ...]:
 
 def _spelled(cells: Cells, spelled: Numerals) -> Column:
     numbers = np.array([spelled.values.get(text, np.nan) for text in cells.texts])
-    return Column(_finite(cells, numbers), (*cells.told_missing(marks=True), spelled.words), spelled.unit)
+    return Column(_finite(cells, numbers), (*cells.missing_notes(marks=True), spelled.words), spelled.unit)
 
 
 def _typed(cells: Cells, look: str, odd: tuple[str, ...], decimal: str) -> Column:
     """Return a column of truth values, dates or numbers, in which marks are missing."""
-    gone, done = {*cells.gone, *cells.marks}, cells.told_missing(marks=True)
+    gone, done = {*cells.blanks, *cells.marks}, cells.missing_notes(marks=True)
     if look == "truths":
         return Column(_truths(cells, gone), done)
     if look == "dates" and not cells.are_numbers:
-        return Column(cells.words(gone), (*done, *((f"no dates: {cells.told(odd)}",) if odd else ())))
+        return Column(cells.words(gone), (*done, *((f"no dates: {cells.counted(odd)}",) if odd else ())))
     is_either = not decimal and BY_DOTS.fits(cells.values)
     said = (f"dots read as decimal points: {_few(cells.values)}",) if is_either else ()
     return Column(_numbers(cells), (*done, *said))
@@ -209,7 +209,7 @@ def _refuse_others(cells: Cells, odd: tuple[str, ...]) -> None:
     if all(map(is_like_a_number, odd[:3])):
         remedy = "write all numbers without separators, signs and leading zeros"
     raise SchemaError(
-        f"column {cells.name!r} {is_most if 2 * numbers > values else 'spells numbers as'} {cells.told(odd)}; "
+        f"column {cells.name!r} {is_most if 2 * numbers > values else 'spells numbers as'} {cells.counted(odd)}; "
         f"{remedy}, or pass categorical=[{cells.name!r}] (--categorical) if the column holds levels"
     )
 

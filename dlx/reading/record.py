@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from dlx.arrays import in_short
 from dlx.errors import one_line, plural
 from dlx.schema import Schema
 from dlx.schema.dates import RULE
@@ -41,6 +42,8 @@ class Reading:
     file: tuple[str, ...] = ()  # what was recognised of it: "separated by semicolons", "Windows-1252"
     options: tuple[str, ...] = ()  # what was asked for beside it, as words of the command line: "--target", "churned"
 
+    __repr__ = in_short
+
     def __getitem__(self, name: str) -> ColumnReading:
         return next(column for column in self.columns if column.name == name)
 
@@ -72,8 +75,8 @@ class Reading:
         parts = [plural(self.rows, "row"), *(f"{count} {kind}" for kind, count in of.items() if count)]
         return f"{self.source or 'the table'}: {', '.join([*parts, *self.file])}"
 
-    def told(self, more: Mapping[str, Sequence[str]]) -> Reading:
-        """Return the reading with more to say of columns, by name."""
+    def with_notes(self, more: Mapping[str, Sequence[str]]) -> Reading:
+        """Return the reading with more notes on columns, by name."""
         columns = (replace(column, done=(*column.done, *more.get(column.name, ()))) for column in self.columns)
         return replace(self, columns=tuple(columns))
 

@@ -209,7 +209,7 @@ def _typed(column: pd.Series, missing: Missing) -> Column:
 
 
 def _read(opened: Opened, table: pd.DataFrame, schema: Schema, made: dict[str, Column]) -> Read:
-    reading = reading_of(schema, list(made), len(table)).told({name: column.done for name, column in made.items()})
+    reading = reading_of(schema, list(made), len(table)).with_notes({name: column.done for name, column in made.items()})
     return table, schema, replace(reading, file=opened.said)
 
 

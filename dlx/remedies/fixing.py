@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from dlx import architectures, checkpoint, training
+from dlx.arrays import in_short
 from dlx.audit.fairness.groups import partition
 from dlx.audit.metrics import metrics_of
 from dlx.audit.mispredictions.slicing import either
@@ -107,6 +108,8 @@ class Fixed:
     before: Model
     model: Model
     settings: Mapping[str, Any]  # the options of its training
+
+    __repr__ = in_short
 
     @property
     def words(self) -> list[str]:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from dlx import training
+from dlx.arrays import in_short
 from dlx.dataset import Dataset
 from dlx.encoder import Encoder
 from dlx.errors import DlxError, did_you_mean
-from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel, told_of
+from dlx.model import LinearModel, Model, NeuralModel, Provenance, TreeModel, for_case
 from dlx.schema import Feature, Schema
 
 Groups = list[list[int]]  # codes that have become one level
@@ -38,6 +39,8 @@ class Recoding:
     original: Schema  # the columns of the case
     kept: tuple[int, ...]  # positions of the columns that stay, in order
     groups: dict[int, Groups]  # by position, of those columns whose levels were merged
+
+    __repr__ = in_short
 
     @cached_property
     def schema(self) -> Schema:
@@ -73,7 +76,7 @@ class Recoding:
         """
         rows = self.reduced(case.whole.train), self.reduced(case.whole.validation)
         fitted = training.fit(made_by.architecture, *rows, seed=made_by.seed, config=made_by.config, **asked)
-        return replace(fitted, model=replace(told_of(fitted.model, case), siblings=None))
+        return replace(fitted, model=replace(for_case(fitted.model, case), siblings=None))
 
     def restored(self, model: Model) -> Model:
         """Return a model that predicts of original rows what the reduced model predicts of them reduced.

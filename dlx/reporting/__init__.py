@@ -18,14 +18,14 @@ from dlx.dataset import Dataset, shipped
 from dlx.errors import DlxError, listed
 from dlx.explanation import Explanation
 from dlx.files import file_name
-from dlx.model import AdditiveModel, Model, is_own, open_model, told_of
+from dlx.model import AdditiveModel, Model, for_case, is_own, open_model
 from dlx.plots import models_of_page
 from dlx.progress import Narrator
 from dlx.remedies import recipe_of
 from dlx.reporting.diagnostics import diagnosed
 from dlx.reporting.origin import origin_of
 from dlx.reporting.page import explanations_of, write_report
-from dlx.reporting.refusals import mute_models, refuse_same_names, refuse_unreportable, without
+from dlx.reporting.refusals import refuse_same_names, refuse_unreportable, unexplainable_models, without
 from dlx.reporting.sections import UnfinishedError
 from dlx.threads import one_thread
 from dlx.training import name_of
@@ -130,10 +130,10 @@ def report(
     if people < 1:
         raise DlxError(f"a report needs at least 1 person, got people={people}")
     page = Path(path) if path is not None else page_of(file_name(case.name), target)
-    case = of_page(case, target, narrator or Narrator())
+    case = case_of_page(case, target, narrator or Narrator())
     models = default_models(case) if models is None else models
     asked: dict[str, Any] = {"seed": seed, "people": people, "background": background}
-    wanted = wanted_of(case, into)
+    wanted = range_or_class(case, into)
     made: dict[str, Any] = {"seed": seed, "retrain": retrain, "device": device, "checkpoints": checkpoints}
     found, obtained = _models(case, models, page, narrator, trusted, trained_on, **made)
     parts = ("models", "explanations", *(("audit",) if audit else ()))
@@ -186,9 +186,9 @@ def audit_report(
         As of `report`, and so are the errors.
     """
     page = Path(path) if path is not None else page_of(f"{file_name(case.name)}-audit", target)
-    case = of_page(case, target, narrator or Narrator())
+    case = case_of_page(case, target, narrator or Narrator())
     models = default_models(case, AUDITED_MODELS) if models is None else models
-    wanted = wanted_of(case, into)
+    wanted = range_or_class(case, into)
     made: dict[str, Any] = {"seed": seed, "device": device, "checkpoints": checkpoints}
     found, _ = _models(case, models, page, narrator, trusted, trained_on, **made)
     asked: dict[str, Any] = {"seed": seed, "background": background}
@@ -204,7 +204,7 @@ def page_of(stem: str, target: str | None) -> Path:
     return Path(f"{stem}.html" if target is None else f"{stem}-{file_name(target)}.html")
 
 
-def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
+def case_of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
     """Return the case that a page tells of: of several classes one, the most frequent of the rows if nobody said which."""
     several = case.schema.target
     if several.kind != "multiclass" or target is not None:
@@ -216,7 +216,7 @@ def of_page(case: Dataset, target: str | None, narrator: Narrator) -> Dataset:
     return case.of_class(level)
 
 
-def wanted_of(case: Dataset, into: str | None) -> Range | str | None:
+def range_or_class(case: Dataset, into: str | None) -> Range | str | None:
     """Return the range or the class that was asked for; None if nobody asked, and an error if there is no such one."""
     target, several = case.schema.target, case.several
     if into is None or target.is_value:
@@ -247,7 +247,7 @@ def _models(
     refuse_unreportable(case, models, page)
     asked: dict[str, Any] = {"trusted": trusted, "trained_on": trained_on}
     opened = [open_model(model, case, **asked) if isinstance(model, str) and is_own(model) else model for model in models]
-    given = [model if isinstance(model, str) else told_of(model, case) for model in opened]
+    given = [model if isinstance(model, str) else for_case(model, case) for model in opened]
     refuse_same_names([name_of(model, seed, {}) if isinstance(model, str) else model.name for model in given])
     ours = [model for model in given if isinstance(model, str)]
     refuse_unkept(case, ours, seed=seed, retrain=retrain, checkpoints=checkpoints)
@@ -263,13 +263,13 @@ def _written(case: Dataset, models: Sequence[Model], parts: Sequence[str], page:
     """Write a page of the models that a method can explain, and return its path."""
     with one_thread(), models_of_page([model.name for model in models]):
         context = RunContext.of(case, models, keep=explanations_of(page), **asked)
-        if "explanations" in parts and (mute := mute_models(models, context.compatibility)):
+        if "explanations" in parts and (mute := unexplainable_models(models, context.compatibility)):
             context = context.without(mute, without(models, mute, context.narrator))
         with contextlib.suppress(Exception):  # the section that asks for it meets the error again, and tells it
-            if "explanations" in parts:  # what several sections share, which are told in processes of their own
+            if "explanations" in parts:  # what several sections share, which are made in processes of their own
                 diagnosed(context)
             if "audit" in parts:
-                _ = context.contributions
+                _ = context.contributions, context.reason_rules
         return write_report(context, parts, page, command)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
+from dlx.arrays import in_short
 from dlx.audit.metrics import metrics_of
 from dlx.comparison import (
     Disagreement,
-    Evidence,
+    Measurements,
     Replicates,
     VarianceComponents,
     as_libraries_come,
@@ -31,8 +32,8 @@ from dlx.comparison import (
     replicate,
     sanity_check,
     stability,
-    switches,
     trust,
+    unaligned_settings,
     variance_components,
 )
 from dlx.context import Pair, RunContext, counting
@@ -59,6 +60,8 @@ class Diagnostics:
     trust: pd.DataFrame  # a line a model and method
     tables: dict[str, pd.DataFrame]  # all else, as the section on agreement has it
     _compared: dict[Pair, pd.DataFrame] = field(default_factory=dict)
+
+    __repr__ = in_short
 
     def of(self, model: Model, source: str) -> list[Replicates]:
         """Return the replicates of a model's explanations by a source."""
@@ -110,7 +113,7 @@ def _measured(context: RunContext) -> Diagnostics:
     checks = {name: joined(one[name] for one in found["checks"]) for name in ("faithfulness", "stability", "sanity")}
     noise = joined(noise_floor(some, k=context.top) for some in found["replicates"] if some.source == "seed")
     known = {"distances": distances, "noise": noise, "faithfulness": checks["faithfulness"], "sanity": checks["sanity"]}
-    evidence = {name: table if len(table) else None for name, table in known.items()}
+    measured = {name: table if len(table) else None for name, table in known.items()}
     made = [made for model in models for made in _of(context, model)]
     disagreements = [one for some in found["disagreements"] for one in some]
     by_setting = [*(alone for _, alone in found["settings"]), *(one.by_setting() for one in disagreements)]
@@ -125,14 +128,14 @@ def _measured(context: RunContext) -> Diagnostics:
         "randomised_weights": checks["sanity"],
     }
     designs = {title: components for some in found["designs"] for title, components in some.items()}
-    trusted = trust(made, Evidence(compatibility=context.compatibility, **evidence))
+    trusted = trust(made, Measurements(compatibility=context.compatibility, **measured))
     return Diagnostics(context.top, found["replicates"], disagreements, designs, found["parity"][0], trusted, tables)
 
 
 def _ground_truth(context: RunContext, model: Model) -> Explanation:
     with context.narrator.step(f"Computing Shapley values of {model.name}", "people") as update:
         asked: dict[str, Any] = {"background": context.background, "scale": model.scales[0], "seed": context.seed}
-        asked |= {"explain": partial(context.keeper.explain, progress=update), "tolerance": context.budget.truth_tolerance}
+        asked |= {"explain": partial(context.cache.explain, progress=update), "tolerance": context.budget.truth_tolerance}
         is_exact = not set(explainers.having(IS_THE_MODEL=True)).isdisjoint(context.methods_of(model))
         people = context.panel[: context.budget.noise_people] if is_exact else context.panel
         return ground_truth(model, people, **asked)
@@ -191,7 +194,7 @@ def _replicated(context: RunContext, model: Model, of: Explanation, source: Any,
     label = f"Explaining {model.name} by {method_label(of.method)} again, with another {source}"
     with context.narrator.step(label, "times") as update:
         asked: dict[str, Any] = {"background": context.background, "pool": context.case.train, "count": count}
-        return replicate(model, of, source=source, explain=counting(context.keeper.explain, update, count), **asked)
+        return replicate(model, of, source=source, explain=counting(context.cache.explain, update, count), **asked)
 
 
 def _by_siblings(context: RunContext, siblings: Sequence[Model], of: Explanation) -> Replicates:
@@ -206,13 +209,13 @@ def _as_they_come(context: RunContext, model: Model) -> tuple[pd.DataFrame, pd.D
     if len(methods := _with_known_defaults(context, model)) < 2:
         return pd.DataFrame(), pd.DataFrame()
     with context.narrator.step(f"Explaining {model.name} as the libraries come", "explanations") as update:
-        laboratory = context.laboratory(counting(context.keeper.explain, update, 2 * len(methods)))
+        laboratory = context.laboratory(counting(context.cache.explain, update, 2 * len(methods)))
         ends = as_libraries_come(model, methods, laboratory, k=context.top, seed=context.seed)
     if context.budget.is_thorough:  # every combination is measured
         return ends, pd.DataFrame()
     with context.narrator.step(f"Aligning how methods are asked about {model.name}, one setting at a time", "times") as update:
-        total = sum(2 + len(switches(method, model)) for method in methods)
-        laboratory = context.laboratory(counting(context.keeper.explain, update, total))
+        total = sum(2 + len(unaligned_settings(method, model)) for method in methods)
+        laboratory = context.laboratory(counting(context.cache.explain, update, total))
         return ends, one_by_one(model, methods, laboratory, k=context.top)
 
 
@@ -223,7 +226,7 @@ def _dependence(context: RunContext) -> pd.DataFrame:
     if not pairs:
         return pd.DataFrame()
     with context.narrator.step(f"Explaining {model.name} true to the data", "times") as update:
-        laboratory = context.laboratory(counting(context.keeper.explain, update, 2))
+        laboratory = context.laboratory(counting(context.cache.explain, update, 2))
         reference = case.background(TOGETHER, seed=context.seed)
         found = placed_by_dependence(model, replace(laboratory, background=reference))
     placed = found[~np.isnan(found)]  # of whom the model says something
@@ -237,7 +240,7 @@ def _dependence(context: RunContext) -> pd.DataFrame:
 
 def _disagreements(context: RunContext, model: Model) -> list[Disagreement]:
     """Return what the distance of each pair of methods is made of."""
-    laboratory, pairs = context.laboratory(context.keeper.explain), list(combinations(_with_known_defaults(context, model), 2))
+    laboratory, pairs = context.laboratory(context.cache.explain), list(combinations(_with_known_defaults(context, model), 2))
     step = f"Finding why methods disagree about {model.name}"
     return context.each(pairs, step, "pairs", lambda pair: disagreement(model, *pair, laboratory, k=context.top))
 
@@ -268,7 +271,7 @@ def _designs(context: RunContext, models: Sequence[Model]) -> dict[str, Variance
 def _checks(context: RunContext, model: Model) -> dict[str, pd.DataFrame]:
     """Return faithfulness, stability and sanity of the explanations of a model."""
     tables: dict[str, list[pd.DataFrame]] = {"stability": [], "sanity": []}
-    explain, background, budget, made = context.keeper.explain, context.background, context.budget, _of(context, model)
+    explain, background, budget, made = context.cache.explain, context.background, context.budget, _of(context, model)
     with context.narrator.step(f"Checking how faithful and stable explanations of {model.name} are", "methods") as update:
         faithful = faithfulness(model, made, background, seed=context.seed)
         for done, one in enumerate(made, 1):

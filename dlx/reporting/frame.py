@@ -17,7 +17,7 @@ from dlx.context import RunContext
 from dlx.model import Model
 from dlx.reporting.lights import LIGHTS, Light
 from dlx.reporting.prose import STYLES, Tables, numbered, one_block, rendered, table_block
-from dlx.reporting.sections import Links, Told, covered, unit_after, values_of
+from dlx.reporting.sections import Links, Section, covered, unit_after, values_of
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -55,7 +55,7 @@ ITEMS = (
     (BANK, "Baseline of explanations, and why", "method"),
     (BANK, "Convergence of explanations", "convergence"),
     (BANK, "Stability of explanations", "stability"),
-    (BANK, "Alternatives that were considered", "opacity"),
+    (BANK, "Alternatives that were considered", "black_box"),
     (BANK, "Results by subgroup", "fairness"),
     (BANK, "Proxies of protected attributes", "proxies"),
     (BANK, "Less discriminatory alternatives", "mitigation"),
@@ -81,19 +81,19 @@ ITEMS = (
 )
 
 
-def opening(context: RunContext, told: Sequence[Told]) -> Markup:
+def opening(context: RunContext, finished: Sequence[Section]) -> Markup:
     """Return the first screen: a sentence for each reader, six lights, four doors."""
-    tables = Tables({name: table for one in told for name, table in one.tables.items()})
-    about = next((one.about for one in told if one.key == "performance"), None)
+    tables = Tables({name: table for one in finished for name, table in one.tables.items()})
+    about = next((one.about for one in finished if one.key == "performance"), None)
     use = getattr(about, "use", "")
     facts = {line["name"]: line["value"] for line in tables.lines("performance_facts")}
     target = context.case.schema.target
     words: dict[str, Any] = {"case": context.case, "target": target, "about": about, "known": facts, "unit": unit_after(target)}
     words |= {"line": tables.line, "lines": tables.lines, "main": context.main.name}
-    explained = "agreement" in {one.key for one in told}
-    words |= {"told_of": [model.name for model in context.shown] if explained else [use]}
+    explained = "agreement" in {one.key for one in finished}
+    words |= {"explained": [model.name for model in context.shown] if explained else [use]}
     words |= {"measures": "mean absolute error and RMSE" if target.is_value else "ROC AUC and log loss"}
-    here = {one.key for one in told} | {RUN}
+    here = {one.key for one in finished} | {RUN}
     if context.case.several is not None:
         other = next(level for level in context.case.several.levels if level != target.levels[1])
         words |= {"typed": shlex.quote(other), "quoted": repr(other)}
@@ -115,9 +115,9 @@ def _lit(light: Light, tables: Tables, model: str, here: Collection[str]) -> dic
     return said | {"word": WORDS[colour], "shown": shown, "rule": rule[:1].upper() + rule[1:]}
 
 
-def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) -> Told:
+def sign(context: RunContext, finished: Sequence[Section], command: str, links: Links) -> Section:
     """Return the block to sign: what was run on what, by which models, and what nothing here answers."""
-    titles = {item: one.title for one in told for item in covered(one)} | {RUN: "Sign"}
+    titles = {item: one.title for one in finished for item in covered(one)} | {RUN: "Sign"}
     items = [(text, item, titles.get(key, "not covered")) for text, item, key in ITEMS]
     missing = {text: [item for one, item, found in items if one == text and found == "not covered"] for text, _, _ in items}
     made: dict[str, list[Mapping[str, str]]] = {}
@@ -139,7 +139,7 @@ def sign(context: RunContext, told: Sequence[Told], command: str, links: Links) 
     )
     blocks = rendered("sign.md.j2", {"run": run, "items": shown})
     tables = {"checklist": pd.DataFrame(items, columns=["text", "item", "section"])}
-    return Told(RUN, "Sign", blocks["page"], blocks["evidence"], tables)
+    return Section(RUN, "Sign", blocks["page"], blocks["evidence"], tables)
 
 
 def _made_by(model: Model, context: RunContext) -> str:

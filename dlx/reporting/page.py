@@ -1,4 +1,4 @@
-"""The pages of a report: what the sections tell, on a page that everybody reads and a second one with the evidence."""
+"""The pages of a report: its sections on a page that everybody reads, and on a second one with the evidence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from dlx.plots import models_of_page
 from dlx.reporting.frame import opening, sign
 from dlx.reporting.glossary import glossary_data, glossary_lines, linked
 from dlx.reporting.prose import layout
-from dlx.reporting.sections import Links, Told, UnfinishedError, longest_first, names, tell
+from dlx.reporting.sections import Links, Section, UnfinishedError, longest_first, names, section_of
 from dlx.workbench import IN_PAGE, PAGE_STYLE, STYLE, book, joined
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
     Parameters
     ----------
     context : RunContext
-        What is told of.
+        Case, models and people.
     parts : sequence of str
         As of `dlx.reporting.sections.names`.
     page : Path
@@ -47,25 +47,25 @@ def write_report(context: RunContext, parts: Sequence[str], page: Path, command:
         If a section fails by a fault of dlx: the others are written to ``<page>-unfinished.html``.
     """
     task = context.case.schema.target.kind if context.case.several is None else "class"
-    told, faults = _told(context, names(parts, task), page)
+    finished, faults = _sections_of(context, names(parts, task), page)
     written = page
     if faults:
         written = page.with_name(f"{page.stem}-unfinished{page.suffix}")
-        told, _ = _told(context, [one.key for one in told], written)  # their links lead to what lies beside this page
+        finished, _ = _sections_of(context, [one.key for one in finished], written)  # links lead to its neighbours
     with context.narrator.step(f"Drawing the page, {written}"), models_of_page([model.name for model in context.models]):
-        _write(context, told, written, command)
+        _write(context, finished, written, command)
     if faults:
-        raise UnfinishedError(told, faults) from faults[0]
+        raise UnfinishedError(finished, faults) from faults[0]
     return page
 
 
-def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Told], list[BugError]]:
-    """Return sections as a page tells them, and the faults of dlx that others failed by."""
+def _sections_of(context: RunContext, sections: Sequence[str], page: Path) -> tuple[list[Section], list[BugError]]:
+    """Return the finished sections of a page, and the faults of dlx by which others failed."""
     links = Links(tables_of(page).name, second_page(page).name)
 
-    def attempt(name: str) -> Told | BugError:
+    def attempt(name: str) -> Section | BugError:
         try:
-            return tell(name, context, links)
+            return section_of(name, context, links)
         except BugError as fault:
             return fault
 
@@ -76,7 +76,7 @@ def _told(context: RunContext, sections: Sequence[str], page: Path) -> tuple[lis
     faults = [one for one in tried if isinstance(one, BugError)]
     for fault in faults:
         context.narrator.say(str(fault))
-    return [one for one in tried if isinstance(one, Told)], faults
+    return [one for one in tried if isinstance(one, Section)], faults
 
 
 def second_page(page: Path) -> Path:
@@ -94,16 +94,16 @@ def explanations_of(page: Path) -> Path:
     return page.with_name(f"{page.stem}-explanations")
 
 
-def _write(context: RunContext, told: Sequence[Told], page: Path, command: str) -> None:
+def _write(context: RunContext, finished: Sequence[Section], page: Path, command: str) -> None:
     links = Links(tables_of(page).name, second_page(page).name)
-    signed = sign(context, told, command, links)
-    tables = {name: table for one in (*told, signed) for name, table in one.tables.items()}
-    backed = [(one, linked(one.evidence, page=page.name)) for one in (*told, signed) if one.evidence]
+    signed = sign(context, finished, command, links)
+    tables = {name: table for one in (*finished, signed) for name, table in one.tables.items()}
+    backed = [(one, linked(one.evidence, page=page.name)) for one in (*finished, signed) if one.evidence]
     shared: dict[str, Any] = {"title": context.case.card.title or context.case.name, "table_names": list(tables)}
     shared |= {"style": PAGE_STYLE.read_text(encoding="utf-8"), "script": (HERE / "page.js").read_text(encoding="utf-8")}
     shared |= {"tables_folder": links.tables_folder, "second_page": links.second_page}
-    first = shared | {"opening": linked(opening(context, told)), "sections": [(one, linked(one.page)) for one in told]}
-    if any(one.key == ASK and one.about["rows"] for one in told):
+    first = shared | {"opening": linked(opening(context, finished)), "sections": [(one, linked(one.page)) for one in finished]}
+    if any(one.key == ASK and one.about["rows"] for one in finished):
         held = book(context, tables, glossary_data())
         first |= {"book": json.dumps(held).replace("<", "\\u003c"), "workbench": joined(IN_PAGE)}
         first["style"] += STYLE.read_text(encoding="utf-8")

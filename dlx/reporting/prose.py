@@ -64,7 +64,7 @@ class Number(float):
         return made
 
 
-class Said(str):
+class Verbatim(str):
     """A text of a table: its digits are no measurement of the page."""
 
     __slots__ = ()
@@ -80,7 +80,7 @@ class Line:
         """Return the value in a column."""
         value = self._values[column]
         if isinstance(value, str):
-            return Said(value)
+            return Verbatim(value)
         if isinstance(value, (bool, np.bool_)):
             return bool(value)
         return Number(float(value), f"{self._address}/{column}") if hasattr(value, "__float__") else value
@@ -126,7 +126,7 @@ def environment() -> Environment:
     made = _templates(finalize=_plain)
     for name, style in STYLES.items():
         made.filters[name] = partial(numbered, style=style)
-    made.filters |= {"interval": interval, "listed": listed, "said": said, "within": phrases.within}
+    made.filters |= {"interval": interval, "listed": listed, "verbatim": verbatim, "within": phrases.within}
     made.filters["capital"] = lambda text: type(text)(text[:1].upper() + text[1:])
     made.filters |= TEXTS | {"article": phrases.article}
     return made
@@ -191,9 +191,9 @@ def listed(parts: Sequence[Any]) -> Markup:
     return Markup(phrases.listed([str(_plain(part)) for part in parts]))
 
 
-def said(text: Any) -> Markup:
+def verbatim(text: Any) -> Markup:
     """Return text that is the case's own: a label, a level, a caveat; its numbers are no measurements of ours."""
-    return Markup('<span class="said">{}</span>').format(_plain(UNPARTED.sub("\u00a0", str(text))))
+    return Markup('<span class="verbatim">{}</span>').format(_plain(UNPARTED.sub("\u00a0", str(text))))
 
 
 def markdown(text: str, *, inline: bool = False) -> Markup:
@@ -242,8 +242,8 @@ def _plain(value: Any) -> Any:
         return value
     if isinstance(value, (int, float)):
         raise ValueError(f"the number {value!r} has no style")
-    if isinstance(value, Said) and any(letter.isdigit() for letter in value):
-        return said(value)
+    if isinstance(value, Verbatim) and any(letter.isdigit() for letter in value):
+        return verbatim(value)
     return Markup(LEADING.sub(_entity, SPECIAL.sub(_entity, str(value))))
 
 

@@ -1,4 +1,4 @@
-"""What no page can be made of, and which models one cannot tell of."""
+"""What no page can be made of, and models that no method explains."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def refuse_same_names(names: Sequence[str]) -> None:
         raise DlxError(f"a report needs models of different names, got {', '.join(names) or 'none'}; {remedy}")
 
 
-def mute_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[str, str]:
-    """Return why models cannot be told of, by name: none of the methods that a report rests on is valid for them."""
+def unexplainable_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[str, str]:
+    """Return why no method explains some models, by name: none of those that a report rests on is valid for them."""
     valid = compatibility[compatibility["verdict"] != "not valid"]
     asked = valid[valid["method"].isin(explainers.having(IS_SHAPLEY=True))]
     any_model = compatibility[compatibility["method"].isin(explainers.reading(Model))]
@@ -51,7 +51,7 @@ def mute_models(models: Sequence[Model], compatibility: pd.DataFrame) -> dict[st
 
 
 def without(models: Sequence[Model], mute: Mapping[str, str], narrator: Narrator) -> list[Model]:
-    """Return the models that can be told of, or raise if there are none."""
+    """Return the other models, or raise if there are none."""
     for name, why in mute.items():
         narrator.say(f"{name} is left out: {why}")
     rest = [model for model in models if model.name not in mute]

@@ -116,7 +116,7 @@ def numbers_of(column: pd.Series) -> np.ndarray:
 
 
 def is_inexact(text: str) -> bool:
-    """Return whether a text spells a whole number that no double is."""
+    """Return whether a text spells a whole number that float64 cannot hold exactly."""
     text = english(text)
     return len(text) > 15 and bool(_WHOLE.fullmatch(text)) and (len(text) > MOST_DIGITS or int(text) != int(float(text)))
 

@@ -17,7 +17,7 @@ BEYOND = 2**1023  # whole numbers that no double is near
 
 
 def conform(thing: Any, what: str, refused: Refused) -> None:
-    """Hold the fields of a frozen dataclass that was just made to their annotations; an error names it: "feature 'age'".
+    """Check the fields of a frozen dataclass that was just made against their annotations; an error names it: "feature 'age'".
 
     Lists become tuples, numpy's scalars plain ones.
     """

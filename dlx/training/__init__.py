@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from dlx import architectures
-from dlx.arrays import check_seed, row_ids
+from dlx.arrays import check_seed, in_short, row_ids
 from dlx.dataset import Dataset
 from dlx.dataset.parts import TRAIN, VALIDATION, rows_used
 from dlx.encoder import Encoder
@@ -105,6 +105,8 @@ class Fitted:
     device: str  # where it was trained
     history: pd.DataFrame  # a line an epoch: epoch, training_loss, validation_loss; empty for other models than nets
 
+    __repr__ = in_short
+
     @property
     def best_epoch(self) -> int | None:
         """The epoch whose weights were kept; None for other models than nets."""
@@ -119,6 +121,8 @@ class Trained(Fitted):
     made_by: Provenance
     metrics: pd.DataFrame  # `dlx.audit.performance` on the test rows
     split: str  # `Dataset.split_words`
+
+    __repr__ = in_short
 
 
 def train(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from dlx.arrays import frozen
+from dlx.arrays import frozen, in_short
 from dlx.errors import DlxError
 from dlx.trees._input import KINDS, LEAF, NO_SET, PRECISIONS, SETS, Reading, check
 
@@ -55,6 +55,8 @@ class Trees:
     set_size: np.ndarray = field(default_factory=lambda: np.empty(0))  # int32 [nodes], how many words; 0 without a set
     words: np.ndarray = field(default_factory=lambda: np.empty(0))  # uint32 [words], of all sets
     reading: Reading = field(default_factory=Reading)  # how rows are read
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         if not len(self.set_start) and not len(self.set_size):
@@ -223,8 +225,8 @@ class Trees:
         return parent
 
     @cached_property
-    def asked(self) -> np.ndarray:
-        """The distinct columns that are asked on the way to each node, int32 [nodes, most], filled up with `LEAF`."""
+    def path_columns(self) -> np.ndarray:
+        """The distinct columns on the path to each node, int32 [nodes, most], filled up with `LEAF`."""
         asked, nodes = np.full((len(self.feature), 0), LEAF, dtype=np.int32), self.roots
         while len(nodes := nodes[self.feature[nodes] != LEAF]):
             column, above = self.feature[nodes, None], asked[nodes]

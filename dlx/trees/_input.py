@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from dlx.arrays import frozen
+from dlx.arrays import frozen, in_short
 from dlx.errors import DlxError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class Reading:
     absent: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
     takes_missing: bool = True
     placed: np.ndarray = field(default_factory=lambda: np.empty((0, 3)))
+
+    __repr__ = in_short
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from dlx.audit.adverse_action import ReasonRules, grouping
+from dlx.audit.adverse_action import ReasonRules
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError, ValueFormat
 from dlx.context import RunContext
 from dlx.schema import Feature
@@ -17,7 +17,7 @@ BARS = 24  # of a number's histogram
 def columns_of(context: RunContext) -> list[dict[str, Any]]:
     """Return every column: what it is called, what it can be, where people lie, who can change it, the words of a reason."""
     train, schema = context.case.train, context.case.schema
-    form, rules = ValueFormat.of(train), ReasonRules.of(schema, grouping(train), context.background)
+    form, rules = ValueFormat.of(train), context.reason_rules
     withheld = rules.grouping.withheld if schema.target.adverse_action else frozenset()
     try:
         actions = {action.column: action for action in ActionSet.of(train).actions}

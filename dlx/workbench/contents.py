@@ -14,7 +14,7 @@ from dlx import explainers
 from dlx.audit.fairness.groups import compared
 from dlx.audit.mispredictions import decisions_of, error_tree, predictions_of
 from dlx.background import sample
-from dlx.comparison.causes import CAUSES, SWITCHES
+from dlx.comparison.causes import CAUSES, SETTINGS
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.errors import DlxError
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MOST_PEOPLE = 2_000  # in a page; of more test rows, a sample
 Words = Sequence[Mapping[str, Any]]
 MOST_OF_CLASSES = 2_000_000  # characters that a page holds of classes which it does not tell of
-ALIGNED = {name: CAUSES[name] for name in SWITCHES}
+ALIGNED = {name: CAUSES[name] for name in SETTINGS}
 SHORT = 32_767  # the largest of the whole numbers that contributions are kept as
 
 
@@ -83,7 +83,7 @@ def served_book(context: RunContext, people: Dataset, words: Words = ()) -> dict
 
 
 def served_part(context: RunContext, people: Dataset) -> dict[str, Any]:
-    """Return what of that is another for each of several classes."""
+    """Return the part of `served_book` that differs from class to class."""
     return _of_class(context, people, lambda model: {"methods": _methods(model)})
 
 
@@ -209,8 +209,16 @@ def _methods(model: Model) -> list[dict[str, Any]]:
     """Return the methods that take a model, its best Shapley values first, with the words of each."""
     first = explainers.best_shapley(model, model.scales[0])
     names = [first, *(name for name in explainers.by_preference(explainers.names_for(model)) if name != first)]
-    facts = [(name, explainers.method(name)) for name in names]
-    return [{"value": name, "words": one.LABEL, "is_shapley": bool(one.IS_SHAPLEY)} for name, one in facts]
+    return [{"value": name, "words": explainers.method(name).LABEL} | _facts_of(name) for name in names]
+
+
+def _facts_of(method: str) -> dict[str, Any]:
+    """Return what the interface asks of a method: nothing of one that is another tool's."""
+    if method not in explainers.names():
+        return {"is_shapley": False, "is_random": False, "shown_as": ""}
+    facts = explainers.method(method)
+    shown_as = "orders" if facts.IS_SHAPLEY else getattr(facts, "SHOWN_AS", "")
+    return {"is_shapley": bool(facts.IS_SHAPLEY), "is_random": bool(facts.IS_RANDOM), "shown_as": shown_as}
 
 
 def _explanation(one: Explanation, people: Dataset) -> dict[str, Any]:
@@ -220,7 +228,7 @@ def _explanation(one: Explanation, people: Dataset) -> dict[str, Any]:
     values = one.values[kept]
     unit = float(np.abs(values).max(initial=0)) / SHORT or 1.0
     said = {"model": one.model, "method": one.method, "label": method_label(one.method), "scale": one.scale, "unit": unit}
-    said |= {"is_shapley": one.method in explainers.names() and bool(explainers.method(one.method).IS_SHAPLEY)}
+    said |= _facts_of(one.method)
     said |= {"of": packed([place[one.index[i]] for i in kept], np.int32), "base": packed(one.base_values[kept], np.float32)}
     return said | {"values": packed(np.round(values / unit), np.int16)}
 
@@ -259,7 +267,7 @@ def aligned_distances(table: pd.DataFrame | None) -> list[dict[str, Any]]:
         if means.isna().any(axis=None):
             continue
         labels = [method_label(method) for method in methods]
-        pair = {"model": model, "labels": labels, "switches": names.split(), "k": int(lines["k"].iloc[0])}
+        pair = {"model": model, "labels": labels, "settings": names.split(), "k": int(lines["k"].iloc[0])}
         ends = {"placed": "placed differently", "top": "top differs"}
         distances = {name: means[measure].round(4).tolist() for name, measure in ends.items()}
         found.append(pair | {"aligned": means.index.tolist()} | distances | {"people": int(lines["people"].min())})

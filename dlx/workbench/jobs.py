@@ -11,7 +11,7 @@ import numpy as np
 
 from dlx import explainers
 from dlx.audit.counterfactuals import Range, recourse, recourse_into
-from dlx.comparison import Laboratory, one_by_one, switches
+from dlx.comparison import Laboratory, one_by_one, unaligned_settings
 from dlx.context import counting
 from dlx.errors import DlxError, in_a_line, is_own_fault
 from dlx.explainers import LibraryError
@@ -52,7 +52,7 @@ def words_of(error: Exception) -> str:
 
 
 class Queue:
-    """Those who wait, the first of whom is answered; and how long each model takes for a row."""
+    """A queue of questions that are answered one after another, and the seconds that each model takes for a row."""
 
     def __init__(self) -> None:
         self.waiting: list[Job] = []
@@ -161,7 +161,7 @@ def alignment(model: Model, laboratory: Laboratory, k: int, job: Job) -> Found:
     """Find how far methods are apart as their libraries come, and with each setting aligned alone."""
     known = [name for name in explainers.with_library_defaults() if explainers.fits(name, model)]
     methods = [name for name in known if name not in explainers.apart()]
-    people, times = laboratory.people, {name: 2 + len(switches(name, model)) for name in methods}
+    people, times = laboratory.people, {name: 2 + len(unaligned_settings(name, model)) for name in methods}
     sizes, total = (len(model.schema), len(laboratory.background)), sum(times.values())
     costs = sum(count * explainers.evaluations_for(name, *sizes) for name, count in times.items())
     asked = job.afford(model, people.rows, len(people) * costs)

@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from dlx.context import RunContext
     from dlx.dataset import Dataset
 
-Said = dict[str, Any]  # in a request
+Question = dict[str, Any]  # in a request
 Work = Callable[..., dict[str, Any]]
-Asked = Callable[[Said, "RunContext"], Work]
+Handler = Callable[[Question, "RunContext"], Work]
 LARGEST = 1_000_000  # bytes of a request
 PATIENCE = 20.0  # seconds in which a request must be there
 MOST_ROWS = 200  # of a question about risks
@@ -100,8 +100,8 @@ class Workbench:
             Route("/workbench.css", lambda _: Response(self.style, media_type="text/css")),
             Route("/book", self._book),
         ]
-        at_once: dict[str, Asked] = {"/model": self._written, "/risks": self._risks}
-        queued: dict[str, Asked] = {"/explain": self._explain, "/ways": self._ways, "/alignment": self._alignment}
+        at_once: dict[str, Handler] = {"/model": self._written, "/risks": self._risks}
+        queued: dict[str, Handler] = {"/explain": self._explain, "/ways": self._ways, "/alignment": self._alignment}
         for path, asked in (at_once | queued).items():
             routes.append(Route(path, self._answering(asked, is_queued=path in queued), methods=["POST"]))
         app = Starlette(routes=routes)
@@ -117,11 +117,11 @@ class Workbench:
     async def _book(self, request: Request) -> Response:
         if (name := request.query_params.get("class")) is None:
             return Response(self.book, media_type="application/json")
-        context = self._told_of(name)
+        context = self._context_of(name)
         people = self.people.of_class(context.case.schema.target.levels[1])
         return JSONResponse(await anyio.to_thread.run_sync(served_part, context, people) | {"class": name})
 
-    def _told_of(self, name: Any) -> RunContext:
+    def _context_of(self, name: Any) -> RunContext:
         """Return the context of a class by its label; that which the server was started with where none is named."""
         several = self.context.case.several
         if name is None:
@@ -132,12 +132,12 @@ class Workbench:
             self._of_class[name] = context_of_class(self.context, several.levels[several.level_labels.index(name)])
         return self._of_class[name]
 
-    def _answering(self, asked: Asked, *, is_queued: bool) -> Callable[[Request], Awaitable[Response]]:
+    def _answering(self, asked: Handler, *, is_queued: bool) -> Callable[[Request], Awaitable[Response]]:
         """Return what answers a request: it does the work that follows from what is said, at once or in the queue."""
 
         async def answer(request: Request) -> Response:
             said = await _said(request)
-            work = asked(said, self._told_of(said.get("class")))
+            work = asked(said, self._context_of(said.get("class")))
             if not is_queued:
                 return JSONResponse(await anyio.to_thread.run_sync(work))
             if len(self.queue.waiting) >= AT_ONCE:
@@ -147,7 +147,7 @@ class Workbench:
 
         return answer
 
-    def _risks(self, said: Said, context: RunContext) -> Work:
+    def _risks(self, said: Question, context: RunContext) -> Work:
         rows, asked = self._rows(said.get("rows")), [(model, answered_on(model)) for model in context.models]
         if said.get("model") is not None:
             model = self._model(context, said)
@@ -155,16 +155,16 @@ class Workbench:
             check_scale(*asked[0])
         return partial(_predicted, asked, rows)
 
-    def _written(self, said: Said, context: RunContext) -> Work:
+    def _written(self, said: Question, context: RunContext) -> Work:
         return partial(as_data, self._model(context, said))
 
-    def _model(self, context: RunContext, said: Said) -> Model:
+    def _model(self, context: RunContext, said: Question) -> Model:
         models = {model.name: model for model in context.models}
         if said.get("model") not in list(models):
             raise RequestError(f"there is no model {said.get('model')!r}; there are {', '.join(models)}")
         return models[said["model"]]
 
-    def _explain(self, said: Said, context: RunContext) -> Work:
+    def _explain(self, said: Question, context: RunContext) -> Work:
         model = self._model(context, said)
         method, row = str(said.get("method")), self._rows([said.get("row")])
         explainers.method(method)
@@ -173,7 +173,7 @@ class Workbench:
         background = self.context.background if said.get("against") is None else self._rows(said["against"])
         return partial(contributions, model, method, scale, row, background, context.seed)
 
-    def _ways(self, said: Said, context: RunContext) -> Work:
+    def _ways(self, said: Question, context: RunContext) -> Work:
         model, place, target = self._model(context, said), said.get("person"), context.case.schema.target
         if not isinstance(place, int) or not 0 <= place < len(self.people):
             raise RequestError(f"person must be a place from 0 to {len(self.people) - 1}")
@@ -184,9 +184,9 @@ class Workbench:
         people = self.people if context is self.context else self.people.of_class(target.levels[1])
         return partial(ways_out, model, people[[place]], context.case.train, line)
 
-    def _alignment(self, said: Said, context: RunContext) -> Work:
+    def _alignment(self, said: Question, context: RunContext) -> Work:
         few = sample(context.case.test, context.budget.settings_people, seed=context.seed)
-        laboratory = replace(context.laboratory(context.keeper.explain), people=few)
+        laboratory = replace(context.laboratory(context.cache.explain), people=few)
         return partial(alignment, self._model(context, said), laboratory, context.top)
 
     async def _lines(self, request: Request, job: Job) -> AsyncIterator[str]:

@@ -24,15 +24,15 @@ from dlx.comparison.causes import (
     CAUSES,
     MEASURES,
     REST,
-    SWITCHES,
+    SETTINGS,
     Disagreement,
     Laboratory,
     as_libraries_come,
     disagreement,
     one_by_one,
     placed_differently,
-    switches,
     tallest,
+    unaligned_settings,
 )
 from dlx.comparison.metrics import metrics_by_row
 from dlx.dataset import Dataset
@@ -45,7 +45,7 @@ from dlx.schema import Feature, Schema, Target
 from dlx.threads import one_thread
 from dlx.trees import Trees
 
-AS_IT_COMES, ALIGNED = frozenset(), frozenset(SWITCHES)
+AS_IT_COMES, ALIGNED = frozenset(), frozenset(SETTINGS)
 COST = Target("cost", "regression")
 
 
@@ -109,7 +109,7 @@ def test_parts_by_hand():
 def test_parts_of_any_table_add_up_for_each_person():
     tables = np.random.default_rng(0).random((7, 32))
     for count in range(6):
-        found = planted(tables[:, : 2**count], SWITCHES[:count])
+        found = planted(tables[:, : 2**count], SETTINGS[:count])
         np.testing.assert_allclose(sum(found.parts("top differs").values()), tables[:, 0], rtol=0, atol=1e-12)
         shares = found.to_frame().groupby("measure")["share"].sum()
         np.testing.assert_allclose(shares, 1, rtol=0, atol=1e-12)
@@ -182,13 +182,13 @@ def test_parts_add_up_to_the_distance_as_the_libraries_come(kind, world, one, ot
         np.testing.assert_allclose(sum(found.parts(measure).values()), whole[measure], rtol=0, atol=1e-9)
     assert whole["placed differently"].min() > 0.01 and explanations <= most
     assert list(found.index) == [f"id-{i}" for i in range(20, 24)]
-    assert set(found.switches) == {*switches(one, model), *switches(other, model)}
+    assert set(found.settings) == {*unaligned_settings(one, model), *unaligned_settings(other, model)}
 
 
 def test_settings_aligned_one_at_a_time_are_as_among_all_combinations():
     model, lab, methods = worlds.model("forest", "mixed"), laboratory("mixed"), ["tree_shap", "kernel_shap"]
     found, every = one_by_one(model, methods, lab, k=2), disagreement_about("forest", "mixed", *methods)[0].by_setting()
-    names = ["", *switches("kernel_shap", model)]
+    names = ["", *unaligned_settings("kernel_shap", model)]
     assert set(names) < set(found["aligned"]) and found["aligned"].nunique() == len(names) + 1
     key = ["measure", "aligned", "model", "method", "other_method", "settings", "k"]
     both = found.merge(every, on=key, how="left", suffixes=("", "_of_all"))
@@ -241,12 +241,12 @@ SWITCHED = [
 
 @pytest.mark.parametrize(("kind", "world", "method", "expected"), SWITCHED)
 def test_switches_depend_on_the_kind_of_model(kind, world, method, expected):
-    assert " ".join(switches(method, worlds.model(kind, world))) == expected
+    assert " ".join(unaligned_settings(method, worlds.model(kind, world))) == expected
 
 
 def test_regression_has_no_other_scale():
     model = BlackBox(lambda t: t["age"], Schema(worlds.NUMERIC.features, COST), scales=("value",))
-    assert switches("kernel_shap", model) == ("background", "sampling")
+    assert unaligned_settings("kernel_shap", model) == ("background", "sampling")
 
 
 @pytest.mark.parametrize(
@@ -498,7 +498,7 @@ def test_the_tallest_bar_of_a_group_against_the_group_is_the_grouping():
 def test_methods_that_are_one_on_a_linear_net_differ_in_nothing():
     model, lab = worlds.model("linear_net", "mixed"), laboratory("mixed")
     found = disagreement(model, "integrated_gradients", "deeplift", lab)
-    assert found.switches == ("background", "grouping")
+    assert found.settings == ("background", "grouping")
     np.testing.assert_allclose(found.distances["placed differently"], 0, atol=1e-5)
     assert set(found.distances["top differs"].ravel()) == {0}
 

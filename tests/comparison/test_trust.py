@@ -10,7 +10,7 @@ import pytest
 import worlds
 
 from dlx.comparison.noise import Replicates
-from dlx.comparison.trustworthiness import AGREEING_SHARE, SETTLED, Evidence, believed, consensus, trust
+from dlx.comparison.trustworthiness import AGREEING_SHARE, SETTLED, Measurements, believed, consensus, trust
 from dlx.explanation import Explanation
 
 LIME = worlds.said([[3, -2, 1, 0], [1, 2, 3, 4]])
@@ -60,12 +60,12 @@ CHECKS = {
 
 @pytest.mark.parametrize("check", CHECKS)
 def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
-    name, evidence, words = CHECKS[check]
-    found = trust([LIME, SHAP, TREES], Evidence(**{check: evidence}))
+    name, measured, words = CHECKS[check]
+    found = trust([LIME, SHAP, TREES], Measurements(**{check: measured}))
     assert found["standing"].tolist() == ["not refuted", "distrusted", "not refuted"] and not found["trusted"].any()
     assert found["why"][1] == words and found["why"][0] == found["why"][2]
     assert found["why"][0].startswith(f"nothing speaks against it ({name})")
-    assert list(found["evidence"]) == [name] * 3
+    assert list(found["measured"]) == [name] * 3
     assert found[["model", "method"]].to_numpy().tolist() == [list(one) for one in ABOUT]
 
 
@@ -84,48 +84,48 @@ def test_each_check_speaks_against_the_method_it_should_and_no_other(check):
     ],
 )
 def test_what_does_not_count_against_a_method(check, changes, is_measured):
-    name, evidence, _ = CHECKS[check]
-    found = trust([SHAP], Evidence(**{check: evidence.assign(**changes)}))
+    name, measured, _ = CHECKS[check]
+    found = trust([SHAP], Measurements(**{check: measured.assign(**changes)}))
     seen = name if is_measured else "nothing was measured"
     assert found["standing"].tolist() == ["not refuted"] and found["why"][0].startswith(f"nothing speaks against it ({seen})")
 
 
 def test_a_method_far_from_the_shapley_values_that_it_does_not_set_out_to_give_is_remarked_upon():
     errors = CHECKS["distances"][1].assign(measure="relative_error", is_shapley=False, median=0.48)
-    found = trust([SHAP], Evidence(distances=errors))
+    found = trust([SHAP], Measurements(distances=errors))
     assert found["standing"].tolist() == ["not refuted"] and "answers another question: 48% away" in found["remark"].item()
-    assert trust([SHAP], Evidence(distances=errors.assign(median=0.2)))["remark"].item() == ""
-    assert trust([SHAP], Evidence(distances=errors.assign(options="n_samples=5")))["evidence"].item() == ""
+    assert trust([SHAP], Measurements(distances=errors.assign(median=0.2)))["remark"].item() == ""
+    assert trust([SHAP], Measurements(distances=errors.assign(options="n_samples=5")))["measured"].item() == ""
 
 
 def test_all_that_speaks_against_a_method_is_said():
-    found = trust([LIME, SHAP], Evidence(**{check: evidence for check, (_, evidence, _) in CHECKS.items()}))
+    found = trust([LIME, SHAP], Measurements(**{check: measured for check, (_, measured, _) in CHECKS.items()}))
     assert found["trusted"].tolist() == [True, False]
     names = ["pre-flight", "randomised weights", "its own noise", "distance to the truth", "faithfulness"]
-    assert found["why"][0] == f"nothing speaks against it ({', '.join(names)})" and found["evidence"][1] == ", ".join(names)
+    assert found["why"][0] == f"nothing speaks against it ({', '.join(names)})" and found["measured"][1] == ", ".join(names)
     assert found["why"][1] == "; ".join(
         CHECKS[check][2] for check in ("compatibility", "sanity", "noise", "distances", "faithfulness")
     )
 
 
 def test_nothing_measured_is_not_trusted_but_not_refuted_and_says_so():
-    elsewhere = Evidence(sanity=CHECKS["sanity"][1].query("model == 'trees'"))
-    for evidence in (Evidence(), elsewhere):
-        found = trust([LIME, SHAP], evidence)
+    elsewhere = Measurements(sanity=CHECKS["sanity"][1].query("model == 'trees'"))
+    for measured in (Measurements(), elsewhere):
+        found = trust([LIME, SHAP], measured)
         assert not found["trusted"].any() and set(found["standing"]) == {"not refuted"}
         assert set(found["why"]) == {
             "nothing speaks against it (nothing was measured); "
             "pre-flight and its own noise and distance to the truth not measured"
         }
-        assert set(found["evidence"]) == {""} and set(found["not_measured"]) == {
+        assert set(found["measured"]) == {""} and set(found["not_measured"]) == {
             "pre-flight, its own noise, distance to the truth"
         }
 
 
-def evidence_of(lost=0.0, away=0.1, *, noise=True) -> Evidence:
+def measured_of(lost=0.0, away=0.1, *, noise=True) -> Measurements:
     """Return all that trust in LIME is earned by: what it leaves out, how far it is from the Shapley values, and its noise."""
     about = {"model": ["net"], "method": ["lime"]}
-    return Evidence(
+    return Measurements(
         compatibility=pd.DataFrame(about | {"verdict": ["approximate"], "lost": [lost], "reason": ["some is lost"]}),
         distances=pd.DataFrame(about | {"measure": ["relative_error"], "median": [away], "is_shapley": [False]}),
         noise=pd.DataFrame(about | {"metric": ["feature_agreement"], "source": ["seed"], "mean": [0.95]}) if noise else None,
@@ -133,9 +133,9 @@ def evidence_of(lost=0.0, away=0.1, *, noise=True) -> Evidence:
 
 
 def test_trust_is_earned_by_three_measurements_and_says_which_is_lacking():
-    found = trust([LIME], evidence_of()).iloc[0]
+    found = trust([LIME], measured_of()).iloc[0]
     assert found["trusted"] and found["standing"] == "trusted" and found["not_measured"] == ""
-    found = trust([LIME], evidence_of(noise=False)).iloc[0]
+    found = trust([LIME], measured_of(noise=False)).iloc[0]
     assert found["standing"] == "not refuted" and not found["trusted"] and found["not_measured"] == "its own noise"
     assert found["why"].endswith("; its own noise not measured")
 
@@ -153,7 +153,7 @@ def test_trust_is_earned_by_three_measurements_and_says_which_is_lacking():
     ],
 )
 def test_contributions_that_neither_add_up_nor_are_shapley_values_are_not_trusted(lost, away, expected):
-    found = trust([LIME], evidence_of(lost, away)).iloc[0]
+    found = trust([LIME], measured_of(lost, away)).iloc[0]
     assert found["standing"] == expected
     assert ("leave out" in found["why"]) == (expected == "distrusted")
 
@@ -162,34 +162,34 @@ def test_where_the_top_columns_are_all_columns_the_order_of_pairs_tells_the_nois
     about = {"model": "net", "method": "lime", "source": "seed"}
     lines = [about | {"metric": "feature_agreement", "chance": 1.0, "mean": 1.0}]
     lines += [about | {"metric": "pairwise_rank_agreement", "chance": 0.5, "mean": 0.61}]
-    evidence = dataclasses.replace(evidence_of(), noise=pd.DataFrame(lines))
-    found = trust([LIME], evidence).iloc[0]
+    measured = dataclasses.replace(measured_of(), noise=pd.DataFrame(lines))
+    found = trust([LIME], measured).iloc[0]
     assert (found["standing"], found["why"]) == (
         "distrusted",
         "with another seed only 61% of the pairs of columns keep their order",
     )
     lines[1]["mean"] = 0.9
-    assert trust([LIME], dataclasses.replace(evidence, noise=pd.DataFrame(lines)))["trusted"].item()
+    assert trust([LIME], dataclasses.replace(measured, noise=pd.DataFrame(lines)))["trusted"].item()
 
 
 def test_words_of_a_verdict_stand_on_its_side_of_the_line():
     noise = CHECKS["noise"][1].assign(mean=0.7996)
-    assert "only 79.96% of the top columns" in trust([SHAP], Evidence(noise=noise))["why"].item()
+    assert "only 79.96% of the top columns" in trust([SHAP], Measurements(noise=noise))["why"].item()
     errors = CHECKS["distances"][1].assign(median=0.1001)
-    assert "off by 10.01%" in trust([SHAP], Evidence(distances=errors))["why"].item()
+    assert "off by 10.01%" in trust([SHAP], Measurements(distances=errors))["why"].item()
 
 
 def test_the_word_of_the_trusted_counts_and_where_there_are_none_that_of_the_not_refuted():
-    table = trust([LIME, SHAP], evidence_of())
+    table = trust([LIME, SHAP], measured_of())
     assert table["standing"].tolist() == ["trusted", "not refuted"] and believed(table).tolist() == [True, False]
-    alone = trust([LIME, SHAP], Evidence(distances=CHECKS["distances"][1]))
+    alone = trust([LIME, SHAP], Measurements(distances=CHECKS["distances"][1]))
     assert alone["standing"].tolist() == ["not refuted", "distrusted"] and believed(alone).tolist() == [True, False]
-    assert believed(trust([LIME], evidence_of(1.05, 0.37))).tolist() == [False]
+    assert believed(trust([LIME], measured_of(1.05, 0.37))).tolist() == [False]
 
 
 def test_method_that_failed_on_somebody_is_not_trusted():
     failed = dataclasses.replace(LIME, values=[[3, -2, 1, 0], [np.nan] * 4])
-    found = trust([failed, SHAP], Evidence(noise=CHECKS["noise"][1]))
+    found = trust([failed, SHAP], Measurements(noise=CHECKS["noise"][1]))
     assert found["trusted"].tolist() == [False, False]
     assert found["why"][0] == "it failed on 1 of 2 people"
 

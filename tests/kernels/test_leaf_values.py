@@ -54,7 +54,7 @@ def check(trees, rows, background, budget=leaves.BUDGET):
     expected = oracles.shapley(model_of(trees, rows.shape[1]), rows, background, "logit")
     values = leaf_values(trees, rows, background, budget=budget)
     np.testing.assert_allclose(values, expected, rtol=0, atol=1e-10)
-    if trees.asked.shape[1] <= patterns.MOST_COLUMNS:
+    if trees.path_columns.shape[1] <= patterns.MOST_COLUMNS:
         by_numpy = patterns.pattern_values(
             trees, trees.codes(rows), trees.codes(background), leaves.shares(patterns.MOST_COLUMNS)
         )

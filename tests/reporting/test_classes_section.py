@@ -18,7 +18,7 @@ from dlx.context import RunContext
 from dlx.dataset import from_frame
 from dlx.errors import DlxError
 from dlx.model import wrap
-from dlx.reporting import sections, wanted_of
+from dlx.reporting import range_or_class, sections
 from dlx.runner import explain
 from dlx.schema import infer_schema
 
@@ -146,7 +146,7 @@ def test_who_leaves_a_class_may_ask_for_another_one():
     assert 0 < granted["granted"] <= 1 and granted["people"] == searched["found"]
     numbers_of(told.page, told.tables)
     with pytest.raises(DlxError, match=r"taken for 'barolo' may want into another class, one of barbera, grignolino, got"):
-        wanted_of(case, "merlot")
+        range_or_class(case, "merlot")
 
 
 def test_an_explanation_of_another_class_has_no_place_on_the_page():

@@ -105,7 +105,7 @@ def test_whichever_model_is_the_one_to_use_is_told_of(place):
     context = worlds.context(people_of.case(), people_of.model(), people_of.model("random_forest"), own_model())
     use = context.models[place]
     vars(context)["to_use"] = use, "better"
-    assert use in context.told_of and use.name in set(measure(context).tables["fairness_shown"]["model"])
+    assert use in context.audited_models and use.name in set(measure(context).tables["fairness_shown"]["model"])
 
 
 def test_the_cheapest_remedy_is_one_that_lessens_a_gap_and_the_table_repeats_the_csv(told):

@@ -65,7 +65,7 @@ def test_every_method_is_told_with_its_question_and_every_scale_with_its_models(
 
 
 def test_what_the_case_says_of_itself_is_told_as_text(told):
-    assert '<li><span class="said">&lt;b&gt;Only 7&lt;/b&gt; were asked.</span></li>' in told.page
+    assert '<li><span class="verbatim">&lt;b&gt;Only 7&lt;/b&gt; were asked.</span></li>' in told.page
     assert "*Nothing* else." in words_of(told.page)
 
 

@@ -50,11 +50,11 @@ def test_black_boxes_are_compared_with_each_model_that_can_be_read(told, context
     pairs = told.tables["advantages"]
     assert set(pairs["model"]) == {"boosted", "forest"} and set(pairs["interpretable"]) == {"linear", "tree"}
     alone = measure(worlds.context(context.case, context.models[0]))
-    assert "advantages" not in alone.tables and "opacity" not in alone.tables
+    assert "advantages" not in alone.tables and "black_box" not in alone.tables
 
 
-def test_what_opacity_buys_is_the_best_black_box_against_the_best_model_that_can_be_read(told, context):
-    (line,) = told.tables["opacity"].to_dict("records")
+def test_what_a_black_box_buys_is_the_best_black_box_against_the_best_model_that_can_be_read(told, context):
+    (line,) = told.tables["black_box"].to_dict("records")
     losses = context.performance.query("metric == 'log_loss'").set_index("model")["estimate"]
     assert (line["model"], line["interpretable"]) == tuple(
         losses[some].idxmin() for some in (["boosted", "forest"], ["linear", "tree"])
@@ -64,7 +64,7 @@ def test_what_opacity_buys_is_the_best_black_box_against_the_best_model_that_can
     difference = auc_difference(test.outcomes, *(model.predict(test, "probability") for model in (one, other)))
     assert (line["auc"], line["auc_low"], line["auc_high"]) == pytest.approx(difference)
     assert f"{one.name}, the best one, gains" in words_of(told.page)
-    assert f"on {other.name}, the best model that can be read" in words_of(told.page)
+    assert f"on {other.name}, the best interpretable model" in words_of(told.page)
 
 
 def rare(events):

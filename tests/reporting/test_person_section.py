@@ -59,8 +59,8 @@ def test_each_person_s_risks_decisions_and_outcome_are_those_of_the_table(told):
         assert f"Applicant {people.loc[key, 'row']} " in said
         for model in ("mlp", "gradient_boosting"):
             risk = people.loc[key, f"risk_by_{model}"]
-            verdict = "denied" if risk >= target.threshold else "granted"
-            assert f"{percent_beside(risk, target.threshold)} ({verdict})" in said
+            decision = "denied" if risk >= target.threshold else "granted"
+            assert f"{percent_beside(risk, target.threshold)} ({decision})" in said
         assert ("had a bad loan" in said) == (people.loc[key, "outcome"] == 1)
 
 
@@ -89,7 +89,7 @@ def test_what_divides_the_models_adds_up_and_names_the_largest_differences(told)
     contrast = contrast[contrast["row"] == people.loc["disputed", "row"]].set_index("label")["difference"]
     largest = contrast.reindex(contrast.abs().sort_values(ascending=False).index)[:3]
     said = html.unescape(str(told.page)).partition("What divides them")[2]
-    assert re.findall(r"“<span class=\"said\">(.*?)</span>” \(", said)[:3] == largest.index.tolist()
+    assert re.findall(r"“<span class=\"verbatim\">(.*?)</span>” \(", said)[:3] == largest.index.tolist()
 
 
 def test_protected_attributes_are_never_printed_as_reasons(told, bank_loan):
@@ -100,7 +100,7 @@ def test_protected_attributes_are_never_printed_as_reasons(told, bank_loan):
         assert given and not protected & {line["words"] for line in given}
         assert all(0.6 * line["methods"] <= line["support"] <= line["methods"] for line in given)
     for part in parts_of(told.page).values():
-        printed = set(re.findall(r'<li>\s*(?:<p>)?<strong><span class="said">(.*?)</span></strong>', html.unescape(part)))
+        printed = set(re.findall(r'<li>\s*(?:<p>)?<strong><span class="verbatim">(.*?)</span></strong>', html.unescape(part)))
         assert printed and not protected & printed
 
 
@@ -113,7 +113,7 @@ def test_a_protected_attribute_that_decides_is_withheld_where_reasons_are_regula
     context = context_of(case, unfair, people=8, background=6)
     man = next(i for i in range(len(context.featured)) if context.people.rows[i, 3] == 1)
     part = list(parts_of(told_of("person", context).page).values())[man]
-    assert ('<strong><span class="said">sex</span></strong>' in part) != regulated
+    assert ('<strong><span class="verbatim">sex</span></strong>' in part) != regulated
     assert ("never given as a reason: “sex” (raises the risk)" in words_of(part)) == regulated
 
 

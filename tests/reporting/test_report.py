@@ -361,11 +361,11 @@ def test_a_model_that_says_the_same_of_everybody_makes_a_whole_page_without_nan(
 
 @pytest.mark.usefixtures("no_pictures")
 def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
-    from dlx import kept
+    from dlx import explanation_cache
 
     asked, whole_folder = {"models": [worlds.model("linear", "numeric")]}, tmp_path / "whole"
     whole = small("numeric", whole_folder / "report.html", **asked)
-    made, explain = [], kept.explain
+    made, explain = [], explanation_cache.explain
 
     def stops(*arguments, **options):
         made.append(options["method"])
@@ -373,7 +373,7 @@ def test_an_interrupted_report_goes_on_where_it_stopped(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return explain(*arguments, **options)
 
-    monkeypatch.setattr(kept, "explain", stops)
+    monkeypatch.setattr(explanation_cache, "explain", stops)
     monkeypatch.setattr("dlx.processes.can_fork", lambda: False)  # where nobody counts
     with pytest.raises(KeyboardInterrupt):
         small("numeric", tmp_path / "cut" / "report.html", **asked)

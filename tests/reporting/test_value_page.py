@@ -141,4 +141,4 @@ def test_whichever_model_is_the_one_to_use_is_told_of(place):
     context = worlds.context(values.case(), *others, values.model("boosted"))
     use = context.models[place]
     vars(context)["to_use"] = use, "better"
-    assert use in context.told_of and use.name in set(measure(context).tables["fairness_shown"]["model"])
+    assert use in context.audited_models and use.name in set(measure(context).tables["fairness_shown"]["model"])

@@ -70,7 +70,8 @@ def test_a_model_of_several_classes_answers_for_each_and_is_kept_and_found(name,
         assert found.provenance == made.made_by and found.of("barolo").provenance == made.made_by
     told = checkpoint.load_model(case.of_class("barolo"), name, config=OPTIONS.get(name), checkpoints=tmp_path)
     asked = checkpoint.load_model(case, name, config=OPTIONS.get(name), checkpoints=tmp_path, target="barolo")
-    for one in (told, asked, made.model.of("barbera").of("barolo")):
+    again = checkpoint.train(case, name, config=OPTIONS.get(name), checkpoints=tmp_path, target="barolo", device="cpu")
+    for one in (told, asked, again, made.model.of("barbera").of("barolo")):
         assert one.target == "barolo" and one.of("barolo") is one and one.name == made.model.name
         np.testing.assert_array_equal(one.predict(case.test, "logit"), made.model.of("barolo").predict(case.test, "logit"))
         np.testing.assert_array_equal(one.probabilities(case.test), chances)

@@ -162,11 +162,11 @@ def test_a_way_out_clicked_flips_the_decision_in_the_model_that_it_is_for(page, 
 
 def test_a_link_reopens_what_was_seen(page):
     at(page, "person=522&duration=12&method=shapley&model=gradient_boosting&threshold=0.4&decision=cleared")
-    first = (page.locator("#workbench .verdict").inner_text(), risks(page), page.locator("#workbench output").inner_text())
+    first = (page.locator("#workbench .prediction").inner_text(), risks(page), page.locator("#workbench output").inner_text())
     link = page.url.partition("#")[2]
     at(page, link)
     assert (
-        page.locator("#workbench .verdict").inner_text(),
+        page.locator("#workbench .prediction").inner_text(),
         risks(page),
         page.locator("#workbench output").inner_text(),
     ) == first

@@ -20,7 +20,7 @@ from dlx.audit.counterfactuals import Range, recourse_into
 from dlx.audit.mispredictions import decisions_of, error_tree
 from dlx.context import RunContext
 from dlx.progress import Narrator
-from dlx.reporting import of_page
+from dlx.reporting import case_of_page
 from dlx.stats import interval_of_share
 
 QUIET = Narrator(quiet=True)
@@ -34,7 +34,7 @@ def context_of(case, models, **asked):
 @pytest.fixture(scope="module")
 def wine():
     """The case of one class of three, and models that answer for all of them."""
-    case = of_page(wines.wines(), None, QUIET)
+    case = case_of_page(wines.wines(), None, QUIET)
     level = case.schema.target.levels[1]
     trained = [training.train(case, name).model for name in ("logistic_regression", "decision_tree")]
     return case, trained, context_of(case, [model.of(level) for model in trained])
@@ -103,7 +103,7 @@ def test_another_class_is_picked_and_every_model_answers_for_it(wine, wine_file,
     page = opened(wine_file)
     for level in wines.LEVELS:
         page.locator("#choose-cultivar").select_option(level)
-        page.locator("#workbench .verdict", has_text=level).wait_for()
+        page.locator("#workbench .prediction", has_text=level).wait_for()
         row = case.test.rows[case.test.index.tolist().index(int(page.locator("#workbench h3").first.inner_text().split()[-1]))]
         shown = answers(page)
         for model in trained:
@@ -117,7 +117,7 @@ def test_a_link_opens_a_class_and_what_is_changed_is_explained_for_it(wine, wine
     name = case.test.index[0]
     page = opened(wine_file, f"class=barbera&person={name}&proline=400")
     page.wait_for_selector("#workbench .waterfall")
-    assert "barbera" in page.locator("#workbench .verdict").inner_text()
+    assert "barbera" in page.locator("#workbench .prediction").inner_text()
     row = case.test.rows[:1].copy()
     row[0, case.schema.position("proline")] = 400
     model = trained[0].of("barbera")
@@ -134,7 +134,7 @@ def test_a_value_has_a_range_in_its_unit_and_filters_follow_it(value, value_file
     page = opened(value_file, "model=gradient_boosting")
     test, model = context.case.test, context.models[0]
     predicted = model.predict(test, "value")
-    assert "points" in page.locator("#workbench .verdict").inner_text()
+    assert "points" in page.locator("#workbench .prediction").inner_text()
     assert not page.locator("#workbench summary", has_text="The threshold").count()
     page.locator("#choose-show").select_option("cleared")
     assert listed(page) == (predicted <= BELOW).sum()
@@ -316,7 +316,7 @@ def test_a_link_holds_everything(bank_file, opened):
     assert sorted(page.url.partition("#")[2].split("&")) == sorted(link.split("&"))
     again = opened(bank_file, page.url.partition("#")[2])
     again.wait_for_selector("#workbench .waterfall")
-    for place in (".verdict", "output", ".choices >> nth=0", ".choices >> nth=-1", ".list"):
+    for place in (".prediction", "output", ".choices >> nth=0", ".choices >> nth=-1", ".list"):
         assert again.locator(f"#workbench {place}").inner_text() == page.locator(f"#workbench {place}").inner_text(), place
     strange = ("person=nobody", "model=none", "threshold=2", "sort=x", "c.age=old", "c.housing=tent", "group=9:9")
     again.evaluate(f"location.hash = '{'&'.join(strange)}'")
@@ -344,7 +344,7 @@ def test_what_a_page_cannot_evaluate_is_said_and_the_rest_is_taken_along_as_numb
     case, models = worlds.table("mixed"), [worlds.model("function", "mixed"), worlds.boosted("mixed")]
     context = context_of(case, models)
     page = opened(file_of("boxed", context), f"person=&c.age=1.5&model={models[0].name}")
-    page.locator("#workbench .verdict", has_text="cannot say: ").wait_for()
+    page.locator("#workbench .prediction", has_text="cannot say: ").wait_for()
     row = context.people.rows[:1].copy()
     row[0, case.schema.position("age")] = 1.5
     said = page.locator("#workbench .risk .number").all_inner_texts()

@@ -27,7 +27,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError
 from dlx.model import BlackBox
 from dlx.progress import Narrator
-from dlx.reporting import of_page
+from dlx.reporting import case_of_page
 from dlx.schema import Feature, Schema, Target
 from dlx.workbench import jobs, serving
 from dlx.workbench.contents import aligned_distances
@@ -83,7 +83,7 @@ def test_what_aligning_leaves_of_disagreements_is_measured_when_it_is_asked_for(
     methods = [name for name in explainers.with_library_defaults() if explainers.fits(name, trees)]
     known = one_by_one(trees, [name for name in methods if name not in explainers.apart()], lab, k=2)
     assert found["pairs"] == aligned_distances(known)
-    assert {"unit", "scale", "background"} < {name for pair in found["pairs"] for name in pair["switches"]}
+    assert {"unit", "scale", "background"} < {name for pair in found["pairs"] for name in pair["settings"]}
 
 
 def test_risks_and_contributions_are_those_of_python(server):
@@ -264,7 +264,7 @@ def lines_until(server, body, words):
 
 
 def test_every_class_of_several_is_answered_for(browser):
-    case = of_page(wines.wines(), None, Narrator(quiet=True))
+    case = case_of_page(wines.wines(), None, Narrator(quiet=True))
     models = [model.of(case.schema.target.levels[1]) for model in wines.models()]
     with served(case, *models) as server:
         port, token = server
@@ -278,7 +278,7 @@ def test_every_class_of_several_is_answered_for(browser):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{port}/?token={token}")
         page.locator("#choose-cultivar").select_option("barbera")
-        page.locator("#workbench .verdict", has_text="barbera").wait_for()
+        page.locator("#workbench .prediction", has_text="barbera").wait_for()
         page.wait_for_selector("#workbench .waterfall")
         page.close()
 
@@ -339,7 +339,7 @@ def test_a_value_is_answered_in_its_unit(browser):
         page = browser.new_page()
         page.goto(f"http://127.0.0.1:{port}/?token={token}")
         page.wait_for_selector("#workbench .waterfall")
-        said = page.locator("#workbench .verdict").inner_text()
+        said = page.locator("#workbench .prediction").inner_text()
         page.locator("#workbench summary", has_text="How does this method").click()
         page.wait_for_selector(".learn .steps-picture")
         assert "EUR" in page.locator(".learn .step").inner_text()
@@ -374,7 +374,7 @@ def test_ways_out_are_looked_for_when_they_are_asked_for_and_flip_the_decision(b
         page.goto(f"http://127.0.0.1:{port}/?token={token}#person={name}")
         page.locator("#workbench summary", has_text="Ways out").click()
         page.locator("#workbench .ways button").first.click()
-        page.locator("#workbench .verdict", has_text=f"({case.schema.target.cleared})").wait_for()
+        page.locator("#workbench .prediction", has_text=f"({case.schema.target.cleared})").wait_for()
         page.close()
 
 

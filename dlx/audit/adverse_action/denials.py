@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import array_id, is_count
+from dlx.arrays import array_id, in_short, is_count
 from dlx.audit.adverse_action.rules import Grouping, ReasonMap, ReasonRules
 from dlx.dataset import Dataset, refuse_bare
 from dlx.errors import DlxError, listed
@@ -49,6 +49,8 @@ class Denial:
     flagged: tuple[str, ...]  # protected columns and proxies; for a reviewer, never for print
     review: tuple[str, ...]  # columns whose words are not true of the person's value
     joint_proxy: tuple[str, ...]  # columns that tell a protected group together with the printed ones
+
+    __repr__ = in_short
 
     @property
     def groups(self) -> frozenset[int]:

@@ -18,12 +18,13 @@ from scipy import stats
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from dlx.arrays import in_short
 from dlx.audit.fairness.groups import Group, protected_groups
 from dlx.audit.fairness.proxies import PROXY_AUC, ProxyStrength, strengths_alone, strengths_together
 from dlx.dataset import Dataset, refuse_bare
 from dlx.schema import Feature, Schema
 from dlx.schema.features import Adverse
-from dlx.stats import LEVEL
+from dlx.stats import Z, quantile_edges
 
 SAME_REASON = 0.5  # association from which on two columns are one reason
 LEAST_PAIRS = 3  # rows in which both are known, below which nothing is said
@@ -80,7 +81,7 @@ def bin_edges(feature: Feature, known: np.ndarray, bins: int) -> np.ndarray:
     """Return the edges between the levels of a column, or between bins of known numbers with as many people each."""
     if feature.is_categorical:
         return np.arange(len(feature.levels) - 1) + 0.5
-    return np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) and bins else np.empty(0)
+    return quantile_edges(known, bins)
 
 
 def _favourable(feature: Feature, column: np.ndarray, events: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -92,7 +93,7 @@ def _favourable(feature: Feature, column: np.ndarray, events: np.ndarray) -> tup
     inside = _bins(feature, edges, column) == np.arange(len(edges) + 2 + len(feature.special))[:, None]
     sizes = np.stack([inside.sum(axis=1), (~inside).sum(axis=1)])
     rates = (np.stack([inside @ events, ~inside @ events]) + 1) / (sizes + 2)
-    reach = stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt((rates * (1 - rates) / (sizes + 2)).sum(axis=0))
+    reach = Z * np.sqrt((rates * (1 - rates) / (sizes + 2)).sum(axis=0))
     return edges, (sizes.min(axis=0) >= LEAST_PEOPLE) & (rates[0] - rates[1] + reach < 0)
 
 
@@ -135,6 +136,8 @@ class Grouping:
     strongest: dict[str, Proxy]  # what each column tells by itself of the group that it tells best
     favourable: tuple[tuple[np.ndarray, np.ndarray], ...]  # of each column, see `_favourable`; empty without outcomes
     _together: dict[frozenset[str], Proxy | None] = field(default_factory=dict, repr=False)
+
+    __repr__ = in_short
 
     @cached_property
     def proxies(self) -> dict[str, Proxy]:
@@ -203,6 +206,8 @@ class ReasonMap:
 
     schema: Schema
 
+    __repr__ = in_short
+
     @property
     def sha256(self) -> str:
         """Hash of version and words, so that a printed reason can be traced to its map."""
@@ -241,6 +246,8 @@ class ReasonRules:
     schema: Schema
     grouping: Grouping
     usual: np.ndarray  # [features], the usual code of the people compared with; NaN where all are missing
+
+    __repr__ = in_short
 
     @classmethod
     def of(cls, schema: Schema, grouping: Grouping, background: Dataset) -> ReasonRules:

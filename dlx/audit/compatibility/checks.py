@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from dlx import explainers
-from dlx.arrays import check_seed
+from dlx.arrays import check_seed, in_short
 from dlx.errors import DlxError, in_a_line, is_own_fault, plural
 from dlx.explanation import Attribution
 from dlx.model import BlackBox, Model, NeuralModel, Scale, TreeModel, as_rows, check_model, check_scale
@@ -54,6 +54,8 @@ class Bench:
     missing: np.ndarray  # bool [features], whether a value is missing in any row that came
     scale: Scale  # unit of what is measured
     seed: int
+
+    __repr__ = in_short
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -119,7 +121,7 @@ def prepared(model: Model, rows: Any, background: Any, scale: Scale | None, seed
 
 
 def attempted(make: Callable[[], Made]) -> Made | Exception:
-    """Return what a function makes, or what the user's model or a library raised; a fault of dlx's own is raised."""
+    """Return what a function returns, or the exception of the user's model or a library; a fault of dlx's own is raised."""
     try:
         return make()
     except Exception as error:

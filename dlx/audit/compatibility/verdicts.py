@@ -26,7 +26,7 @@ SEVERITY: tuple[Verdict, ...] = ("fine", "approximate", "not valid")
 
 
 class Trial(NamedTuple):
-    """What one method came to: "not valid" wherever `dlx.explain` raises; largest residual as a share of the mean effect."""
+    """One method tried on a model: "not valid" wherever `dlx.explain` raises; residual as a share of the mean effect."""
 
     verdict: Verdict
     lost: float  # NaN where there are no contributions

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dlx.arrays import in_short
 from dlx.audit.counterfactuals.plausibility import (
     CodedLevels,
     ConditionalRange,
@@ -101,6 +102,8 @@ class ActionSet:
     ranges: tuple[ConditionalRange, ...]  # columns that confine others
     implied: tuple[tuple[int, int, int], ...]  # column, level, and the column that goes missing with it
     coded: tuple[CodedLevels, ...]  # levels that nobody comes to without another column's special value, or with it
+
+    __repr__ = in_short
 
     @classmethod
     def of(

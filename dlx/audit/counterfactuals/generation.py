@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import is_count, is_number, same
+from dlx.arrays import in_short, is_count, is_number, same
 from dlx.audit.counterfactuals.action_set import ActionSet, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
 from dlx.audit.counterfactuals.search import Answer, Counterfactual, Range, Search
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset, refuse_bare
 from dlx.model import Model, check_model, decided
-from dlx.model.fidelity import held, predicted
-from dlx.model.kinds import accompanied
+from dlx.model.fidelity import predicted, refuse_unfaithful
+from dlx.model.kinds import with_carried
 from dlx.rounding import side_true
 from dlx.schema import Schema
 from dlx.schema.features import Direction
@@ -48,6 +48,8 @@ class Recourse:
     answers: tuple[Answer, ...]  # one a denied person
     seconds: float  # CPU time of this process
     into: Range | None = None  # of a value: where a counterfactual is predicted
+
+    __repr__ = in_short
 
     @property
     def schema(self) -> Schema:
@@ -249,7 +251,7 @@ def recourse_into(
 
     asked: dict[str, Any] = {"actionable": actionable, "wanted": wanted, "most_columns": most_columns, "progress": progress}
     found = _searched(model, people, observed, into.outside(values), -margin, outside, into.holds(known), **asked)
-    answers = tuple(_in_values(accompanied(model, people, [i]), answer) for i, answer in enumerate(found.answers))
+    answers = tuple(_in_values(with_carried(model, people, [i]), answer) for i, answer in enumerate(found.answers))
     return dataclasses.replace(found, answers=answers, into=into)
 
 
@@ -276,7 +278,7 @@ def _searched(
     with one_thread():
         limits = np.maximum(neighbourhood.to_fifth(people.rows), neighbourhood.limit) + 1e-9
         for i, row in enumerate(people.rows):
-            predict = partial(ask, accompanied(model, people, [i]))
+            predict = partial(ask, with_carried(model, people, [i]))
             search = Search(row, predict, enough, actions, neighbourhood, float(limits[i]), row, float(risks[i]))
             answers.append(search.answer(people.index[i], wanted, most_columns))
             if progress is not None:
@@ -284,7 +286,7 @@ def _searched(
     seconds = time.process_time() - started
     found = Recourse(model.name, actions, people, np.nan, np.nan, neighbourhood.limit, tuple(answers), seconds)
     if found.found.any():
-        held(model, [(found.best(), predicted(model, found.best()))])
+        refuse_unfaithful(model, [(found.best(), predicted(model, found.best()))])
     return found
 
 

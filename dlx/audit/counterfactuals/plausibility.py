@@ -13,6 +13,7 @@ import numpy as np
 from scipy.stats import norm
 from scipy.stats.contingency import expected_freq
 
+from dlx.arrays import in_short
 from dlx.audit.adverse_action.rules import association, bin_edges
 from dlx.background import ScaledManhattan
 from dlx.dataset import Dataset
@@ -56,6 +57,8 @@ class Correlations:
     values: dict[int, np.ndarray]  # by column: those that real people have, ascending, without special values
     scores: dict[int, np.ndarray]  # their normal scores
     pairs: tuple[CorrelatedPair, ...]  # whose correlation exceeds .5
+
+    __repr__ = in_short
 
     @classmethod
     def of(cls, observed: Dataset) -> Correlations:
@@ -206,6 +209,8 @@ class Neighbourhood:
 
     distance: ScaledManhattan
     rows: np.ndarray  # [people, features], coded
+
+    __repr__ = in_short
 
     @cached_property
     def limit(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dlx.arrays import same
+from dlx.arrays import in_short, same
 from dlx.audit.counterfactuals.action_set import ActionSet, Columns, RecourseError
 from dlx.audit.counterfactuals.plausibility import Neighbourhood
 
@@ -61,6 +61,8 @@ class Counterfactual:
     risk: float  # the model's probability, from a call of predict of its own
     distance: float  # from the denied person; see `ScaledManhattan`
 
+    __repr__ = in_short
+
 
 @dataclass(frozen=True, eq=False)
 class Answer:
@@ -76,6 +78,8 @@ class Answer:
     exhausted_columns: int  # up to how many columns all combinations of the grid were tried
     only_implausible: bool  # whether changes were found that suffice, but all of them make a person unlike real ones
     evaluations: int  # predictions
+
+    __repr__ = in_short
 
 
 @dataclass(eq=False)

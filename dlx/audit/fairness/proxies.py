@@ -19,7 +19,7 @@ from dlx.dataset import Dataset
 from dlx.errors import plural
 from dlx.explanation import Explanation
 from dlx.schema import Feature
-from dlx.stats import Weights, Z, auc_of_counts, counts_of, effective, ends_of, means_of, resampled_counts
+from dlx.stats import Weights, Z, auc_of_counts, counts_of, effective, ends_of, means_of, quantile_edges, resampled_counts
 from dlx.threads import one_thread
 
 PROXY_AUC = 0.7  # above which the lower end of an interval makes a proxy
@@ -162,7 +162,7 @@ def _leaves(feature: Feature, column: np.ndarray) -> tuple[np.ndarray, np.ndarra
         return fine, beside.astype(np.int64)
     known = column[beside == 0]
     bins = int(np.clip(len(column) // PEOPLE_A_BIN, FEWEST_BINS, MOST_BINS))
-    edges = np.unique(np.quantile(known, np.arange(1, bins) / bins)) if len(known) else np.empty(0)
+    edges = quantile_edges(known, bins)
     coarse = np.where(beside > 0, len(edges) + beside, np.searchsorted(edges, np.where(beside > 0, 0.0, column)))
     return (fine if len(values) <= DISTINCT * len(column) else coarse), coarse
 

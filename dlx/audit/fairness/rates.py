@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from dlx.arrays import ratio
+from dlx.arrays import in_short, ratio
 from dlx.audit.fairness.groups import MIN_PEOPLE, FairnessError, Partition
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
@@ -39,6 +39,8 @@ class Treated:
     flags: np.ndarray  # [rows], 1 where flagged, 0 where not; between them the chance of it, where a rule draws lots
     predicted: np.ndarray  # [rows], probability of the event
     weights: Weights = None  # [rows], where people weigh something else
+
+    __repr__ = in_short
 
     @property
     def counts(self) -> np.ndarray:
@@ -107,6 +109,8 @@ class GroupMeasures:
     sizes: np.ndarray  # int [groups], how many
     found: dict[str, np.ndarray]  # each measure, and what it may be among other people, [1 + draws, groups]
 
+    __repr__ = in_short
+
     def why_not(self, measure: str, at: int) -> str:
         """Return why a measure of a group cannot be judged; empty where it can, which takes 30 people."""
         del measure
@@ -163,6 +167,8 @@ class GroupRates(GroupMeasures):
     """Rates of each group, at a threshold."""
 
     treated: Treated  # whose codes are positions in `groups`
+
+    __repr__ = in_short
 
     @cached_property
     def events(self) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from dlx.arrays import ratio
+from dlx.arrays import in_short, ratio
 from dlx.audit.fairness.groups import FairnessError, Partition
 from dlx.audit.fairness.rates import CALIBRATION, FALSE_POSITIVE, SELECTED, TRUE_POSITIVE, Treated, treatment
 from dlx.dataset import Dataset
@@ -35,6 +35,8 @@ class Rule:
     by: Partition  # what parts the people
     groups: tuple[str, ...]  # those that have thresholds of their own; the others keep the target's
     optimizer: Any  # fairlearn's ThresholdOptimizer, fitted
+
+    __repr__ = in_short
 
     def treat(self, people: Dataset) -> Treated:
         """Return what the rule makes of some people; flags are the chance of being flagged."""

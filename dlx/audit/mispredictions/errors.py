@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.special import entr
 
 from dlx import explainers
-from dlx.arrays import freeze
+from dlx.arrays import freeze, in_short
 from dlx.audit.recalibration import stretched_net
 from dlx.audit.scores import judged
 from dlx.dataset import Dataset
@@ -52,6 +52,8 @@ class Judgement:
     outcomes: np.ndarray  # [rows]
     predicted: np.ndarray  # [rows], a probability or a value
 
+    __repr__ = in_short
+
     def __post_init__(self) -> None:
         freeze(self, "outcomes", "predicted")
 
@@ -77,6 +79,8 @@ class Decisions(Judgement):
     """Decisions of a model about people: outcomes are 0 or 1, predictions the probability of 1."""
 
     kinds: ClassVar[tuple[str, str]] = KINDS  # of error: the first is pushed upwards
+
+    __repr__ = in_short
 
     @property
     def flagged(self) -> np.ndarray:
@@ -190,7 +194,7 @@ def overconfidence(decisions: Decisions, *, seed: int = 0) -> pd.DataFrame:
         some = rarer[rarer < level]
         drawn = sum((rng.random(DRAWS) < one for one in some), start=np.zeros(DRAWS, dtype=int))
         observed = int((given < level).sum())
-        low, high = np.quantile(drawn, (0.025, 0.975), method="inverted_cdf")
+        low, high = ends_of(drawn, method="inverted_cdf")
         p = (1 + (drawn >= observed).sum()) / (1 + DRAWS)
         lines.append((decisions.model, level, len(decisions), observed, some.sum(), low, high, p))
     return pd.DataFrame(lines, columns=["model", "level", "rows", "observed", "expected", "low", "high", "p"])

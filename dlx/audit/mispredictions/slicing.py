@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import in_short
 from dlx.audit.mispredictions.errors import Decisions
 from dlx.audit.mispredictions.values import Predictions
 from dlx.errors import DlxError
@@ -50,6 +51,8 @@ class Condition:
     high: float = np.inf  # and at most this
     levels: tuple[int, ...] = ()  # codes of the levels of a categorical column
     missing: bool = False  # whether a missing value is meant too, and those that are special
+
+    __repr__ = in_short
 
     def holds(self, rows: np.ndarray) -> np.ndarray:
         """Return of which coded rows it is true, bool [rows]."""
@@ -111,6 +114,8 @@ class Slices:
     of: Measure
     slices: tuple[Slice, ...]
     table: pd.DataFrame
+
+    __repr__ = in_short
 
     @property
     def found(self) -> tuple[Slice, ...]:

@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
+from dlx.arrays import in_short
 from dlx.audit.mispredictions.errors import Judgement, with_people
 from dlx.audit.scores import answers
 from dlx.dataset import Dataset
@@ -22,6 +23,8 @@ class Predictions(Judgement):
     """Predicted values of people whose own is known; `dlx.audit.mispredictions.slices` and `pushes` take them as decisions."""
 
     kinds: ClassVar[tuple[str, str]] = (HIGH, LOW)  # of error: the first is pushed upwards
+
+    __repr__ = in_short
 
     @property
     def losses(self) -> np.ndarray:

@@ -30,7 +30,7 @@ LARGEST_DESIGN = 2_048  # pairs of coalitions; more of them are several designs
 
 
 class Found(NamedTuple):
-    """Interaction values and how sure they are.
+    """Interaction values with their standard errors.
 
     Parameters
     ----------

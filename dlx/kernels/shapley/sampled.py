@@ -23,7 +23,7 @@ MOST_PAIRS, USUAL_PLAYERS = 8_192, 64  # that a tolerance may cost a reference r
 
 
 class Sampled(NamedTuple):
-    """Estimates and how sure they are.
+    """Sampled Shapley values with their standard errors.
 
     Parameters
     ----------

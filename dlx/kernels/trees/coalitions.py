@@ -30,7 +30,7 @@ def coalition_worth(trees: Trees, rows: np.ndarray, background: np.ndarray, memb
     members : ndarray of bool [coalitions, features]
         Whose values are the person's.
     """
-    asked = trees.asked
+    asked = trees.path_columns
     if asked.shape[1] > MOST_COLUMNS:
         return None
     codes, worth = trees.codes(np.concatenate([rows, background])), np.full((len(rows), len(members)), trees.base)

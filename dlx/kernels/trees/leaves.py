@@ -61,7 +61,7 @@ def leaf_values(trees: Trees, rows: np.ndarray, background: np.ndarray, *, budge
 
 def _is_small(trees: Trees, rows: int) -> bool:
     """Whether numpy alone takes less time than compiling would."""
-    leaves, asked = int((trees.feature == LEAF).sum()), trees.asked.shape[1]
+    leaves, asked = int((trees.feature == LEAF).sum()), trees.path_columns.shape[1]
     return asked <= MOST_COLUMNS and leaves * rows * asked <= SMALL
 
 

@@ -28,7 +28,7 @@ def pattern_values(trees: Trees, rows: np.ndarray, background: np.ndarray, share
         `leaves.shares` of the most columns of a path.
     """
     leaves, codes, values = np.flatnonzero(trees.feature == LEAF), np.concatenate([rows, background]), np.zeros(rows.shape)
-    asked, weight = trees.asked[leaves], trees.contrasts[leaves] / len(background)
+    asked, weight = trees.path_columns[leaves], trees.contrasts[leaves] / len(background)
     columns = asked.shape[1]
     gains, patterns = _gains(columns, shares), 1 << columns
     size = max(1, BLOCK_NUMBERS // max(len(codes), columns * patterns))

@@ -18,7 +18,7 @@ from dlx.dataset import Dataset
 from dlx.errors import DlxError, plural
 from dlx.model.base import Scale, scales_from
 from dlx.model.estimators import PredictorError, are_numbers, class_position, known_columns, taken_by_position
-from dlx.model.fidelity import witnessed
+from dlx.model.fidelity import verified
 from dlx.model.kinds import TreeModel
 from dlx.model.wrapping import ids_of, numbers_of, refuse_misplaced, schema_and_check
 from dlx.schema import Schema
@@ -117,7 +117,7 @@ def wrap_trees(
         return model
     taken = taken_by_position((0, 1) if classes is None else classes, levels)
     refuse_misplaced(model, taken, check, lambda _: model.predict(check, model.scales[0]))
-    return witnessed(model, check)
+    return verified(model, check)
 
 
 def trees_of(estimator: Any) -> tuple[Trees, Scale]:

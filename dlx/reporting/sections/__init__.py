@@ -30,6 +30,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from dlx import plots
+from dlx.arrays import in_short
 from dlx.context import RunContext
 from dlx.dataset import Dataset
 from dlx.errors import BugError, in_a_line, is_own_fault
@@ -51,6 +52,8 @@ class Measured:
     facts: Mapping[str, float] = field(default_factory=dict)  # single numbers of the prose: the table <section>_facts
     about: Any = None  # what the prose and the figures need beside numbers: models, groups, names
 
+    __repr__ = in_short
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "tables", {name: table for name, table in self.tables.items() if len(table)})
 
@@ -64,8 +67,8 @@ class Links:
 
 
 @dataclass(frozen=True)
-class Told:
-    """A section as it stands on the pages."""
+class Section:
+    """A finished section: its prose for both pages, and its tables."""
 
     key: str  # its anchor
     title: str
@@ -93,7 +96,7 @@ def names(parts: Sequence[str] = ("models", "explanations", "audit"), task: str 
     parts : sequence of str
         Of which parts of a report: about the models, about explanations (a section's PART by default), of an audit.
     task : str
-        The kind of the target; "class" of one class of several, which is told of as a binary one, and of all together.
+        The kind of the target; "class" of one class of several, which is a binary one, and has a section on all together.
     """
     tasks = {"class", "binary"} if task == "class" else {task}
     found = {path.parent.name: _module(path.parent.name, "measure") for path in HERE.glob("*/text.md.j2")}
@@ -106,14 +109,14 @@ def longest_first(sections: Sequence[str]) -> list[str]:
     return sorted(sections, key=lambda name: not getattr(_module(name, "measure"), "IS_LONG", False))
 
 
-def covered(told: Told) -> list[str]:
-    """Return what of the reviewers' checklists a section answers: that of which it measured the table."""
-    answers: Mapping[str, str] = getattr(_module(told.key, "measure"), "COVERS", {})
-    return [item for item, table in answers.items() if table in told.tables]
+def covered(section: Section) -> list[str]:
+    """Return the items of the reviewers' checklists that a section covers: those whose table it measured."""
+    answers: Mapping[str, str] = getattr(_module(section.key, "measure"), "COVERS", {})
+    return [item for item, table in answers.items() if table in section.tables]
 
 
-def tell(name: str, context: RunContext, links: Links) -> Told:
-    """Return a section, measured and told; one that a model or a library makes impossible says so and why.
+def section_of(name: str, context: RunContext, links: Links) -> Section:
+    """Return a section, measured and written; one that a model or a library makes impossible says so and why.
 
     Raises
     ------
@@ -124,13 +127,13 @@ def tell(name: str, context: RunContext, links: Links) -> Told:
     try:
         with values_of(context.case):
             measured = context.once(f"section {name}", lambda: module.measure(context))
-            return _told(name, module, context, measured, links)
+            return _written(name, module, context, measured, links)
     except Exception as error:
         if is_own_fault(error):
             raise BugError(f"the section “{module.TITLE}”", error) from error
         why = in_a_line(error)
-        context.narrator.say(f"{module.TITLE} could not be told: {why}")
-        return Told(name, module.TITLE, markdown(f"This could not be measured. {escape(why)}"), Markup(""), {})
+        context.narrator.say(f"{module.TITLE} could not be measured: {why}")
+        return Section(name, module.TITLE, markdown(f"This could not be measured. {escape(why)}"), Markup(""), {})
 
 
 @contextlib.contextmanager
@@ -150,7 +153,7 @@ def unit_after(target: Target) -> Markup:
     return Markup("\u00a0{}").format(target.unit) if target.is_value and target.unit else Markup("")
 
 
-def _told(name: str, module: ModuleType, context: RunContext, measured: Measured, links: Links) -> Told:
+def _written(name: str, module: ModuleType, context: RunContext, measured: Measured, links: Links) -> Section:
     tables = dict(measured.tables)
     if measured.facts:
         tables[f"{name}_facts"] = pd.DataFrame({"name": [*measured.facts], "value": [*map(float, measured.facts.values())]})
@@ -158,7 +161,7 @@ def _told(name: str, module: ModuleType, context: RunContext, measured: Measured
     template = f"sections/{name}/{'value' if is_apart else 'text'}.md.j2"
     blocks = rendered(template, _Page(name, context, measured, Tables(tables), links).words)
     written = {table: found for table, found in tables.items() if not table.startswith("_")}
-    return Told(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), written, measured.about)
+    return Section(name, module.TITLE, blocks["page"], blocks.get("evidence", Markup("")), written, measured.about)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,21 +9,21 @@ const ALL = "all";
 export function alignmentPart(book, model) {
   const pairs = book.alignment.pairs.filter((one) => one.model === model);
   if (!pairs.length) return null;
-  const switches = Object.keys(book.alignment.words).filter((name) => pairs.some((one) => one.switches.includes(name)));
+  const settings = Object.keys(book.alignment.words).filter((name) => pairs.some((one) => one.settings.includes(name)));
   const aligned = new Set();
   let chosen = ALL;
   const place = h("div", {});
-  const boxes = switches.map((name) => {
+  const boxes = settings.map((name) => {
     const box = h("input", { type: "checkbox", onchange: () => setTo(box.checked ? [...aligned, name] : [...aligned].filter((one) => one !== name), box.checked ? [name] : []) });
     return h("label", { class: "switch" }, box, ` ${book.alignment.words[name]}`);
   });
-  const every = h("button", { type: "button", onclick: () => setTo(aligned.size < switches.length ? switches : []) }, "All of them");
+  const every = h("button", { type: "button", onclick: () => setTo(aligned.size < settings.length ? settings : []) }, "All of them");
   const options = [{ value: ALL, words: `all ${pairs.length} pairs, on average` }, ...pairs.map((one, i) => ({ value: String(i), words: one.labels.join(" and ") }))];
   const select = choice("Methods", options, chosen, (value) => {
     chosen = value;
     setTo([...aligned]);
   });
-  const isEvery = pairs.every((one) => one.aligned.length === 2 ** one.switches.length);
+  const isEvery = pairs.every((one) => one.aligned.length === 2 ** one.settings.length);
 
   const some = () => (chosen === ALL ? pairs : [pairs[Number(chosen)]]);
   const isMeasured = (names) => some().every((one) => one.aligned.includes(keyOf(one, new Set(names))));
@@ -32,7 +32,7 @@ export function alignmentPart(book, model) {
   function setTo(names, few = []) {
     aligned.clear();
     for (const name of isMeasured(names) ? names : few) aligned.add(name);
-    boxes.forEach((label, i) => (label.querySelector("input").checked = aligned.has(switches[i])));
+    boxes.forEach((label, i) => (label.querySelector("input").checked = aligned.has(settings[i])));
     draw();
   }
 
@@ -41,9 +41,9 @@ export function alignmentPart(book, model) {
   function draw() {
     const before = meanOf("placed", new Set());
     const now = meanOf("placed", aligned);
-    const left = meanOf("placed", new Set(switches));
+    const left = meanOf("placed", new Set(settings));
     const [{ people, k }] = some();
-    const words = aligned.size === 0 ? "" : aligned.size === switches.length ? ", asked the same question" : `, with ${switches.filter((name) => aligned.has(name)).map((name) => book.alignment.words[name].split(/[:,]/)[0]).join(", ")} aligned`;
+    const words = aligned.size === 0 ? "" : aligned.size === settings.length ? ", asked the same question" : `, with ${settings.filter((name) => aligned.has(name)).map((name) => book.alignment.words[name].split(/[:,]/)[0]).join(", ")} aligned`;
     place.replaceChildren(
       h("div", { "data-figure": "alignment" }, bar("As the libraries come", before, null), bar(aligned.size ? "Aligned so" : "Nothing aligned yet", now, before)),
       saysOnly(
@@ -53,11 +53,11 @@ export function alignmentPart(book, model) {
     );
   }
   draw();
-  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, switches.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes, isEvery ? null : h("p", { class: "quiet" }, "Measured one at a time, and all together; every combination by dlx report --thorough.")), place);
+  return h("div", { class: "alignment" }, h("h4", {}, "How much of a disagreement is only how one asks?"), h("div", { class: "choices" }, select, settings.length > 1 ? every : null), h("fieldset", {}, h("legend", {}, "Align"), boxes, isEvery ? null : h("p", { class: "quiet" }, "Measured one at a time, and all together; every combination by dlx report --thorough.")), place);
 }
 
 /** Return which of a pair's own settings are aligned; those that its libraries share count as aligned. */
-const keyOf = (pair, aligned) => pair.switches.filter((name) => aligned.has(name)).join(" ");
+const keyOf = (pair, aligned) => pair.settings.filter((name) => aligned.has(name)).join(" ");
 
 const measured = (pair, measure, aligned) => pair[measure][pair.aligned.indexOf(keyOf(pair, aligned))];
 

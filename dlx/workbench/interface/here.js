@@ -4,9 +4,9 @@ import { readModel } from "../engine/model.js";
 import { inParts } from "./parts.js";
 
 const COMPUTED = [
-  { value: "shapley", words: "Shapley values", is_shapley: true, fits: () => true },
-  { value: "deeplift", words: "DeepLIFT", is_shapley: false, fits: (written) => written.kind === "net" && written.rescale_rule },
-  { value: "integrated_gradients", words: "Integrated gradients", is_shapley: false, fits: (written) => written.kind === "net" },
+  { value: "shapley", words: "Shapley values", is_shapley: true, shown_as: "orders", fits: () => true },
+  { value: "deeplift", words: "DeepLIFT", shown_as: "references", fits: (written) => written.kind === "net" && written.rescale_rule },
+  { value: "integrated_gradients", words: "Integrated gradients", shown_as: "path", fits: (written) => written.kind === "net" },
 ];
 
 const AT_A_TIME_HERE = 10; // rows, of which even a slow model's take less than a pause may wait

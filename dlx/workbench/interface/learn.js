@@ -9,7 +9,6 @@ import { unitsOf } from "./learn_words.js";
 
 const PACE = 900; // milliseconds of a step that plays
 const [NARROW, WIDE] = [280, 640];
-const SHOWN_BY = { integrated_gradients: "path", gradient_shap: "path", deeplift: "references", lime: "cloud" };
 const DEMOS = {
   orders: { words: "Shapley values", make: ordersDemo, fits: () => true },
   path: { words: "Integrated gradients", make: pathDemo, fits: (engine) => engine?.kind === "net" },
@@ -77,9 +76,10 @@ export function learnPart(bench) {
 
 /** Return which demonstration is of the method that is shown; undefined where none is. */
 function ownDemo(view) {
-  const isShapley = view.options.some((one) => one.value === view.method && one.is_shapley);
-  return isShapley ? "orders" : SHOWN_BY[view.method];
+  return methodOf(view)?.shown_as || undefined;
 }
+
+const methodOf = (view) => view.options.find((one) => one.value === view.method);
 
 /** Return all that a demonstration needs of the person, the model and the method as they are shown. */
 function questionOf({ book }, { view, found, background }, engine, predict, demo) {
@@ -96,14 +96,14 @@ function questionOf({ book }, { view, found, background }, engine, predict, demo
     background,
     predict: (rows) => predict(rows, scale),
     units: unitsOf(book, scale),
-    shown: values ? { values: values.values, label: values.label, isOwn, isRandom: isOwn && view.method === "gradient_shap" } : null,
+    shown: values ? { values: values.values, label: values.label, isOwn, isRandom: isOwn && demo === "path" && methodOf(view).is_random } : null,
     order: found ? Array.from(found.values.keys()).sort((a, b) => Math.abs(found.values[b]) - Math.abs(found.values[a])) : null,
   };
 }
 
 /** Return what the page holds of a method that a demonstration is of, about this person. */
 function storedFor(book, view, demo, scale) {
-  const isOf = ({ method, is_shapley: isShapley }) => (demo === "orders" ? isShapley : method !== "gradient_shap" && SHOWN_BY[method] === demo);
+  const isOf = (one) => one.shown_as === demo && !(demo === "path" && one.is_random);
   return book.explanations.find((one) => isOf(one) && one.model === view.model && one.scale === scale && one.place.has(view.person));
 }
 

@@ -16,7 +16,8 @@ export function methodsFor({ book, answers }, person, model, isChanged) {
   const stored = book.explanations.filter((one) => one.model === model);
   const options = stored.map((one) => {
     const isKnown = !isChanged && one.place.has(person);
-    return { value: one.method, words: one.label, is_shapley: one.is_shapley, why: isKnown || isComputed(one.method) ? "" : why };
+    const { method: value, label: words, is_shapley, is_random, shown_as } = one;
+    return { value, words, is_shapley, is_random, shown_as, why: isKnown || isComputed(one.method) ? "" : why };
   });
   const others = computed.filter((one) => !options.some(({ value }) => value === one.value));
   const here = stored.length ? ", computed here" : "";
@@ -28,7 +29,7 @@ function outcomeWords({ target, isValue, says }, outcome) {
   return `this ${target.person} ${outcome === 1 ? "had" : "did not have"} ${target.event}`;
 }
 
-export function verdict(bench, view) {
+export function predictions(bench, view) {
   const { book } = bench;
   const { target } = book;
   const { line, said } = view;
@@ -38,7 +39,7 @@ export function verdict(bench, view) {
   const happened = isKnown ? ` In the data ${outcomeWords(book, book.people.outcomes[view.person])}.` : "";
   return [
     h("h3", { tabindex: -1 }, capital(who)),
-    h("p", { class: "verdict" }, `${view.model} ${answer}.${happened}`),
+    h("p", { class: "prediction" }, `${view.model} ${answer}.${happened}`),
     riskBars(
       view.answers.map((one) => ({ name: one.name, colour: one.colour, now: one.answer, failed: one.failed, before: view.isChanged && !view.isNew ? one.before : null, shown: one.name === view.model })),
       line.ends,

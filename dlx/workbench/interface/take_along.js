@@ -32,7 +32,7 @@ function sheetOf({ book }, view, shown) {
     { class: "sheet workbench" },
     h("h2", {}, capital(view.isNew ? view.name : `${book.target.person} ${view.name}${view.isChanged ? ", changed" : ""}`)),
     h("p", { class: "quiet" }, `${book.case.title}. By dlx, ${new Date().toISOString().slice(0, 10)}.`),
-    copies(".verdict, .risks, .reasons"),
+    copies(".prediction, .risks, .reasons"),
     copies(".waterfall"),
     copies(".who > div > .says"),
     h("h3", {}, "Values"),

@@ -15,7 +15,7 @@ import { explainTerms } from "./terms.js";
 import { printSheet, takeAlong } from "./take_along.js";
 import { alignmentPart } from "./alignment.js";
 import { againstChoice, backgrounds, beforeAndAfter, nearestOthers, typicalRow, whereModelsDiffer } from "./others.js";
-import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, verdict, waitingFor, waysOf, waysOut, withRows } from "./person.js";
+import { changed, contributions, methodChoice, methodsFor, reasonLines, reasons, predictions, waitingFor, waysOf, waysOut, withRows } from "./person.js";
 import { unlikeAnybody } from "./seen.js";
 import { openBook } from "./book.js";
 
@@ -181,7 +181,7 @@ function openWorkbench(place, book, answers, classes, pick) {
     view.said = view.answers.find((one) => one.name === now.model);
     view.isFlagged = view.said.answer !== null && line().isFlagged(view.said.answer);
     view.unlike = isChanged ? unlikeAnybody(book, row) : "";
-    top.replaceChildren(...verdict(bench, view).filter(Boolean));
+    top.replaceChildren(...predictions(bench, view).filter(Boolean));
     beforePart.hidden = !isChanged || isNew;
     const isComing = isSame && view.method !== "" && !found;
     if (isComing) {

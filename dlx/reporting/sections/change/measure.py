@@ -62,7 +62,7 @@ def measure(context: RunContext) -> Measured:
 
     Of a value: what would bring people into the range that is wanted.
     """
-    models, schema = context.audited, context.case.schema
+    models, schema = context.audited_black_boxes, context.case.schema
     can_change = any(feature.actionable for feature in schema.features)
     tables, facts, about = _changing_columns(context)
     if schema.target.is_value:
@@ -103,7 +103,7 @@ def _changing_columns(context: RunContext) -> tuple[dict[str, pd.DataFrame], dic
     arrows = {"any": "", "up": " (up)", "down": " (down)"}
     about = {
         "people": people_word(schema.target),
-        "looked_at": tuple(model.name for model in context.audited),
+        "looked_at": tuple(model.name for model in context.audited_black_boxes),
         "actionable": tuple(f.label + arrows[f.direction] for f in schema.features if f.actionable),
         "derived": tuple(f.label for f in schema.features if may & set(f.derived_from)),
         "held": tuple((labels[a], labels[b]) for a, b in tied if schema.names[a] in may and schema.names[b] not in may),
@@ -133,15 +133,15 @@ def _shifts(context: RunContext, models: Sequence[Model], about: dict[str, Any])
 def _recourse(context: RunContext, facts: dict[str, float], about: dict[str, Any]) -> dict[str, pd.DataFrame]:
     """Return what denied people can change so that they are not, or so that they are taken for another class."""
     case, into = context.case, context.into if isinstance(context.into, str) else ""
-    judges = {model.name: any_but(model, into) if into else model for model in context.told_of}
+    models = {model.name: any_but(model, into) if into else model for model in context.audited_models}
 
     def flagged(model: Model) -> Dataset:
-        return denied(judges[model.name], denied(model, case.test))
+        return denied(models[model.name], denied(model, case.test))
 
     def search(model: Model, people: Dataset, **asked: Any) -> Recourse:
-        return recourse(judges[model.name], people, **asked)
+        return recourse(models[model.name], people, **asked)
 
-    found, tables = _searched_for(context, about, flagged, search, judges=judges, called="denied")
+    found, tables = _searched_for(context, about, flagged, search, models=models, called="denied")
     if not found:
         return {}
     about["into"] = into
@@ -164,8 +164,8 @@ def _into_range(
     def outside(model: Model) -> Dataset:
         return test[~into.holds(model.predict(test, "value"))]
 
-    judges, search = {model.name: model for model in context.told_of}, partial(recourse_into, into=into)
-    found, tables = _searched_for(context, about, outside, search, judges=judges, called="outside")
+    models, search = {model.name: model for model in context.audited_models}, partial(recourse_into, into=into)
+    found, tables = _searched_for(context, about, outside, search, models=models, called="outside")
     if not found:
         return {}
     facts |= _facts_of(found)
@@ -179,13 +179,13 @@ def _searched_for(
     needing: Callable[[Model], Dataset],
     search: Callable[..., Recourse],
     *,
-    judges: Mapping[str, Model],
+    models: Mapping[str, Model],
     called: str,
 ) -> tuple[list[Recourse], dict[str, pd.DataFrame]]:
     """Return the recourse from each model, as `search` finds it for some of the people who need it, and its tables."""
     case, lines, found = context.case, list[dict[str, Any]](), list[Recourse]()
     wide = sum(feature.actionable for feature in case.schema.features) > WIDE
-    for model in context.audited:
+    for model in context.audited_black_boxes:
         every = needing(model)
         people = sample(every, FEW if wide and not context.budget.is_thorough else MANY, seed=context.seed)
         if len(people):
@@ -193,7 +193,7 @@ def _searched_for(
                 found.append(search(model, people, observed=case.train, wanted=WANTED, progress=update))
             lines.append({"model": model.name, called: len(every)} | _searched(found[-1]))
     about["nobody"] = tuple(name for name in about["looked_at"] if name not in {one.model for one in found})
-    others = (one.transferability([judge for name, judge in judges.items() if name != one.model]) for one in found)
+    others = (one.transferability([other for name, other in models.items() if name != one.model]) for one in found)
     return found, {
         "recourse": joined(one.summary(seed=context.seed) for one in found),
         "recourse_columns": joined(one.by_column() for one in found),
@@ -212,7 +212,7 @@ def _facts_of(found: Sequence[Recourse]) -> dict[str, float]:
 
 def _classes_then(context: RunContext, found: Sequence[Recourse]) -> pd.DataFrame:
     """Return which class is the likeliest of those who would leave theirs, by models that answer for all classes."""
-    by_name, tables = {model.name: model for model in context.told_of}, []
+    by_name, tables = {model.name: model for model in context.audited_models}, []
     for one in found:
         with contextlib.suppress(DlxError):  # a model of this class alone
             tables.append(likeliest_classes(by_name[one.model], one.best()) if one.found.any() else None)

@@ -18,7 +18,6 @@ from dlx.audit.adverse_action import (
     ReasonsError,
     Source,
     adverse_reasons,
-    grouping,
     near_cutoff,
     reason_stability,
 )
@@ -27,7 +26,7 @@ from dlx.audit.adverse_action.rules import SAME_REASON
 from dlx.audit.compatibility import preflight
 from dlx.audit.counterfactuals import denied
 from dlx.audit.fairness.proxies import PROXY_AUC
-from dlx.comparison import Evidence, believed, distance_to_truth, trust
+from dlx.comparison import Measurements, believed, distance_to_truth, trust
 from dlx.comparison.trustworthiness import DISTRUSTED
 from dlx.context import RunContext
 from dlx.dataset import Dataset
@@ -45,7 +44,7 @@ def measure_reasons(
     context: RunContext, models: Sequence[Model], facts: dict[str, float], about: dict[str, Any]
 ) -> dict[str, pd.DataFrame]:
     """Return the reasons of those whom some models deny, and how far they can be relied on."""
-    wording, groups = ReasonMap(context.case.schema), grouping(context.case.train)
+    wording, groups = ReasonMap(context.case.schema), context.reason_rules.grouping
     schema = context.case.schema
     denials, unused = _denials(context, models, wording, groups)
     facts |= {"most_reasons": MOST, "background": len(context.background), "same_reason": SAME_REASON, "proxy": PROXY_AUC}
@@ -120,7 +119,7 @@ def _trusted(
     truth = [one for one in made if one.method == explainers.any_model()]
     held = [one for one in made if one not in truth]
     distances = distance_to_truth(held, truth[0]) if truth and held else None
-    table = trust(made, Evidence(compatibility=compatibility, distances=distances))
+    table = trust(made, Measurements(compatibility=compatibility, distances=distances))
     kept = [one for one, counts in zip(made, believed(table), strict=True) if counts] if made else []
     lost = [*zip(compatibility.loc[is_lost, "method"], compatibility.loc[is_lost, "reason"], strict=True)]
     return kept, lost + [(line.method, line.why) for line in table.itertuples() if line.standing == DISTRUSTED]

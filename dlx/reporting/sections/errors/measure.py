@@ -67,7 +67,7 @@ def measure(context: RunContext) -> Measured:
     facts: dict[str, float] = {"test_rows": len(test), "certain": LEVEL, "significant": SIGNIFICANT, "most_tested": MOST_TESTED}
     if len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts)
-    models, remedy = context.audited, known_remedy(context.case)
+    models, remedy = context.audited_black_boxes, known_remedy(context.case)
     found, no_slices, fixed = list[dict[str, pd.DataFrame]](), dict[str, str](), dict[str, Fixed]()
     with context.narrator.step("Finding where models err, and why", "models") as update:
         for model in models:
@@ -183,7 +183,7 @@ def _losses(context: RunContext, model: Model, decisions: Decisions, searched: S
     some = decisions[sample(np.arange(len(decisions)), few, seed=context.seed)]
     if len(np.unique(some.outcomes)) < 2:
         return pd.DataFrame()
-    explained = explained_losses(model, some, context.background, seed=context.seed, explain=context.keeper.explain)
+    explained = explained_losses(model, some, context.background, seed=context.seed, explain=context.cache.explain)
     masks = {EVERYBODY: np.ones(len(some), dtype=bool)}
     masks |= {one.words: one.holds(some.people.rows) for tested in searched for one in tested.found}
     found = loss_by_slice(explained, masks, some.people.weights, seed=context.seed).assign(model=model.name)

@@ -64,14 +64,14 @@ def measure(context: RunContext) -> Measured:
     target, use = context.case.schema.target, context.to_use[0]
     if target.is_value:
         return _of_value(context, use)
-    models = list(dict.fromkeys([*context.audited, use]))
+    models = list(dict.fromkeys([*context.audited_black_boxes, use]))
     rate, word = (CLEARED, target.cleared) if target.adverse_action else (SELECTED, target.flagged)
     about = _about_of(context, models, favourable=rate, word=word)
     facts = {"test_rows": len(context.case.test), "certain": LEVEL, "four_fifths": FOUR_FIFTHS, "proxy": PROXY_AUC}
     facts |= {"people": MIN_PEOPLE, "cases": MIN_CASES, "folds": FOLDS, "strongest": STRONGEST}
     if not about.shown:
         return Measured({}, facts, about)
-    rates, gaps, crossed = _treatment(context, about, group_rates)
+    rates, gaps, intersections = _treatment(context, about, group_rates)
     tables = _explained_groups(context, models, about)
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
     mended_models = models if context.budget.is_thorough else [use]
@@ -82,7 +82,7 @@ def measure(context: RunContext) -> Measured:
     tried = tuple(model.name for model in mended_models)
     left = tuple(name for name in tried if name not in again)
     about = replace(about, mended=tried, not_trained_again=left)
-    return Measured(_named(tables, about, crossed) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
+    return Measured(_named(tables, about, intersections) | {"fairness_lights": _lowest(gaps, about.shown, rate)}, facts, about)
 
 
 def _about_of(context: RunContext, models: Sequence[Model], *, favourable: str, word: str) -> About:
@@ -109,7 +109,7 @@ def _treatment(
 
     Pairs are of those columns shown of which two groups can be judged.
     """
-    models, seed = context.told_of, context.seed
+    models, seed = context.audited_models, context.seed
     names = [model.name for model in models]
 
     def of(every: Sequence[Partition]) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -123,15 +123,15 @@ def _treatment(
     rates, gaps = of([by for by in compared(context.case) if not by.objection])
     judged = set(gaps.loc[gaps["lowest"] != "", "attribute"])
     pairs = itertools.combinations([by.name for by in about.shown if by.name in judged], 2)
-    if crossed := tuple(partition(context.case, *pair) for pair in pairs):
-        more = of(crossed)
+    if intersections := tuple(partition(context.case, *pair) for pair in pairs):
+        more = of(intersections)
         rates, gaps = joined([rates, more[0]]), joined([gaps, more[1]])
-    return rates, gaps, crossed
+    return rates, gaps, intersections
 
 
-def _named(tables: dict[str, pd.DataFrame], about: About, crossed: Sequence[Partition]) -> dict[str, pd.DataFrame]:
+def _named(tables: dict[str, pd.DataFrame], about: About, intersections: Sequence[Partition]) -> dict[str, pd.DataFrame]:
     """Return the tables under the names of their CSVs, with the words for each partition, and parts of them to be shown."""
-    labels = {by.name: by.label for by in (*about.shown, *about.others, *crossed)}
+    labels = {by.name: by.label for by in (*about.shown, *about.others, *intersections)}
     tables = {name: table.assign(label=table["attribute"].map(labels)) for name, table in tables.items() if len(table)}
     kept = {f"fairness_{name}": table for name, table in tables.items()}
     kept["_fairness_gaps"] = tables["gaps"].assign(lowest=tables["gaps"]["lowest"].replace("", "too few"))
@@ -233,16 +233,16 @@ def _single_proxies(context: RunContext, about: About, carried: pd.DataFrame) ->
 
 def _of_value(context: RunContext, use: Model) -> Measured:
     """Return how well the models predict groups of people; no tables where the table has no protected column to compare by."""
-    test, models = context.case.test, list(dict.fromkeys([use, *context.audited]))
+    test, models = context.case.test, list(dict.fromkeys([use, *context.audited_black_boxes]))
     about = _about_of(context, models, favourable=ERROR, word="")
     facts = {"test_rows": len(test), "certain": LEVEL, "proxy": PROXY_AUC, "people": MIN_PEOPLE, "folds": FOLDS}
     if not about.shown or test.outcomes is None or len(np.unique(test.outcomes)) < 2:
         return Measured({}, facts, replace(about, shown=()))
-    means, gaps, crossed = _treatment(context, about, group_errors)
+    means, gaps, intersections = _treatment(context, about, group_errors)
     tables = {"rates": means, "gaps": gaps, "shown": _shown_means(about, about.models, means, gaps)}
     tables |= _explained_groups(context, models, about)
     widest = _widest(about, means, gaps, spread(test.outcomes, test.weights))
-    return Measured(_named(tables, about, crossed) | {"fairness_lights": widest}, facts, about)
+    return Measured(_named(tables, about, intersections) | {"fairness_lights": widest}, facts, about)
 
 
 def _shown_means(about: About, models: Sequence[str], means: pd.DataFrame, gaps: pd.DataFrame) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from dlx.reporting.sections import Measured, joined
 from dlx.stats import LEVEL, Interval, ends_of, interval_of_mean, resampled_means, spread
 
 TITLE, PLACE, TASKS, PART = "Performance", 10, ("binary", "regression"), "models"
-COVERS = {name: name for name in ("calibration", "worth", "opacity")} | {"discrimination": "performance"}
+COVERS = {name: name for name in ("calibration", "worth", "black_box")} | {"discrimination": "performance"}
 DEMOGRAPHY = ("age", "sex", "gender")  # what anybody knows of a person before a model is asked
 ROUNDED = 12  # decimals; below them a difference is that of sums in another order
 
@@ -38,7 +38,7 @@ class About:
     """The models behind the numbers."""
 
     use: str  # the model to use
-    why: str  # "better", "readable" or "alone", as of `RunContext.to_use`
+    why: str  # "better", "interpretable" or "alone", as of `RunContext.to_use`
     known: tuple[str, ...]  # labels of age and sex, else of all protected columns: alone they reach `baseline_auc`, or `_r2`
     ours: tuple[str, ...] = ()  # the models that dlx trained, and can train again
     calibrations: dict[str, Calibration] = field(default_factory=dict)  # of probabilities on the test rows, by model
@@ -61,7 +61,7 @@ def measure(context: RunContext) -> Measured:
     use, why = context.to_use
     if context.interpretable and context.black_boxes:
         measures = ("rmse", "mae") if target.is_value else ("log_loss", "auc")
-        tables |= {"advantages": context.advantages, "opacity": _opacity(context.advantages, use.name, *measures)}
+        tables |= {"advantages": context.advantages, "black_box": _gain_of_a_black_box(context.advantages, use.name, *measures)}
     known, added = added_to_what_is_known(context, use)
     about = About(use.name, why, known)
     if target.is_value:
@@ -109,7 +109,7 @@ def _of_decisions(context: RunContext, about: About) -> tuple[dict[str, pd.DataF
     return tables, replace(about, ours=ours, calibrations=tested, recalibrated=after, refused=refused)
 
 
-def _opacity(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
+def _gain_of_a_black_box(advantages: pd.DataFrame, use: str, loss: str, also: str) -> pd.DataFrame:
     """Return how much better the best black box is than the best interpretable model: of each the one of the smallest loss.
 
     A black box that is the model to use stands for all.

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from dlx import explainers
-from dlx.audit.adverse_action import ReasonRules, grouping
 from dlx.comparison import Consensus, Contrast, consensus, contrast
 from dlx.comparison.trustworthiness import AGREEING_SHARE
 from dlx.context import RunContext
@@ -114,10 +113,10 @@ def reasons(context: RunContext, position: int, **said: Any) -> list[dict[str, A
 
 def _moving(context: RunContext, found: Consensus, position: int, sign: int) -> Iterator[dict[str, Any]]:
     """Yield the columns that move a person's risk up (1) or down (-1), as lines."""
-    schema, train, rules, never = context.case.schema, context.case.train, None, frozenset[str]()
+    schema, rules, never = context.case.schema, None, frozenset[str]()
     level = dict(zip(found.order, np.cumsum([0, *found.settled]).tolist(), strict=True))  # the same within noise
     if not schema.target.is_value:  # of which no side is the bad one
-        rules = context.once("reason_rules", lambda: ReasonRules.of(schema, grouping(train), context.background))
+        rules = context.reason_rules
         never = rules.grouping.withheld if schema.target.adverse_action else never
     for i in np.argsort(-sign * found.share, kind="stable").tolist():
         feature, code = schema.features[i], float(context.panel.rows[position, i])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import worlds
 
-from dlx import kept
-from dlx.kept import Keeper
+from dlx import explanation_cache
+from dlx.explanation_cache import ExplanationCache
 from dlx.progress import Narrator
 
 QUIET = Narrator(quiet=True)
@@ -21,12 +21,12 @@ def asked(*, model=0, people=5, background=4, seed=0, method="linear_shap", scal
 
 
 def explained(folder, narrator=QUIET, **changed):
-    """Return an explanation by a keeper, and how often it was made."""
-    made, explain = [], kept.explain
+    """Return an explanation by a cache, and how often it was made."""
+    made, explain = [], explanation_cache.explain
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(kept, "explain", lambda *given, **options: made.append(1) or explain(*given, **options))
+        patched.setattr(explanation_cache, "explain", lambda *given, **options: made.append(1) or explain(*given, **options))
         given, options = asked(**changed)
-        return Keeper(folder, narrator).explain(*given, **options), len(made)
+        return ExplanationCache(folder, narrator).explain(*given, **options), len(made)
 
 
 def test_what_was_kept_is_taken(tmp_path):

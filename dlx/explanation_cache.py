@@ -1,4 +1,4 @@
-"""explain(), with a memory: what was made once is kept in a folder, and taken from there if what made it is the same.
+"""A cache of explanations: files in a folder, each taken again only if all that it was computed from is the same.
 
 A file is named ``<method>-<asked>-<maker>.safetensors``: a hash of all that was asked, and one of dlx's code and of the
 versions that it computes with. What another maker left can never be taken again, and goes when something new is kept.
@@ -25,15 +25,15 @@ from dlx.progress import Narrator
 from dlx.runner import explain
 
 APART = (  # they compute no explanation
-    *("architectures", "cases", "checkpoint", "cli", "context.py", "kept.py", "plots", "remedies", "reporting"),
+    *("architectures", "cases", "checkpoint", "cli", "context.py", "explanation_cache.py", "plots", "remedies", "reporting"),
     *("training", "workbench"),
 )
 LIBRARIES = ("dlx", "captum", "shap", "lime", "torch", "numpy", "scipy", "numba")
 KEPT = re.compile(r"[a-z_]+-[0-9a-f]{16}(-(?P<maker>[0-9a-f]{8}))?\.safetensors")
 
 
-class Keeper:
-    """Explains, and keeps each explanation as a file of its own; an interrupted run goes on where it stopped.
+class ExplanationCache:
+    """Explains what was not explained before; each explanation is a file, so that an interrupted run goes on where it stopped.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Keeper:
         self._from_before = set(os.listdir(folder)) if folder and folder.is_dir() else set()
 
     def find(self, model: Model, rows: Any, **asked: Any) -> Explanation | None:
-        """Return the explanation that was kept, or None; the parameters are those of `dlx.explain`."""
+        """Return the cached explanation, or None; the parameters are those of `dlx.explain`."""
         return self._find(name_of(model, rows, **asked), model, rows, **asked)
 
     def _find(self, name: str, model: Model, rows: Any, **asked: Any) -> Explanation | None:
@@ -71,13 +71,13 @@ class Keeper:
         return found
 
     def is_from_before(self, model: Model, rows: Any, **asked: Any) -> bool:
-        """Return whether an explanation was kept by an earlier run."""
+        """Return whether an earlier run cached the explanation."""
         return f"{name_of(model, rows, **asked)}.safetensors" in self._from_before
 
     def explain(
         self, model: Model, rows: Any, *, progress: Callable[[int, int], None] | None = None, **asked: Any
     ) -> Explanation:
-        """Return the explanation that was kept, or make it; a row that fails is NaN. Parameters as of `dlx.explain`."""
+        """Return the cached explanation, or a new one; a row that fails is NaN. Parameters as of `dlx.explain`."""
         name = name_of(model, rows, **asked)
         found = self._find(name, model, rows, **asked)
         if found is None:
@@ -90,7 +90,7 @@ class Keeper:
         return found
 
     def _sweep(self, folder: Path) -> None:
-        """Remove what other code or versions had kept, once."""
+        """Remove what other code or other versions had cached, once."""
         kept = [] if self._is_swept else [*folder.glob("*.safetensors")]
         self._is_swept = True
         for path in kept:
@@ -101,7 +101,7 @@ class Keeper:
 
 @functools.cache
 def maker() -> str:
-    """Return a hash of what explanations are made by: all code that computes, and the versions of the libraries."""
+    """Return a hash of the code that computes explanations, and of the versions of the libraries that it uses."""
     package = Path(__file__).parent
     sources = [path for path in sorted(package.rglob("*.py")) if path.relative_to(package).parts[0] not in APART]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
@@ -118,7 +118,7 @@ def _is_asked(
 
 
 def name_of(model: Model, rows: Any, *, method: str, background: Any, scale: Scale, seed: int = 0, **options: Any) -> str:
-    """Return a name that changes with anything that the values depend on; a model is known by what it predicts."""
+    """Return the file name of an explanation, a hash of all that its values depend on; a model is known by its predictions."""
     coded, reference = as_rows(model.schema, rows), as_rows(model.schema, background)
     answers = np.concatenate([model.predict(some, scale) for some in (rows, background)])
     made_by = [version(explainers.method(method).LIBRARY), model.name, scale, str(seed)]
