@@ -98,8 +98,8 @@ def test_a_memoriser_is_named_and_an_honest_model_is_not(case):
     assert "Nobody said which rows memoriser was trained on: it may have seen these people" in words
     assert "memoriser knows these people too well" in words and "forest knows" not in words
     assert context.to_use[0].name == "forest" or context.to_use[0].name == "honest"
-    assert _made_by(models[0], context)["made_by"] == "trained by its maker on rows that nobody named"
-    assert _made_by(models[1], context)["made_by"] == "trained by its maker on 240 rows, no test row"
+    assert _made_by(models[0], context) == "trained by its maker on rows that nobody named"
+    assert _made_by(models[1], context) == "trained by its maker on 240 rows, no test row"
     sure = worlds.context(case, *models[1:])
     assert sure.are_unseen and not context.are_unseen
 
@@ -108,4 +108,4 @@ def test_a_model_that_was_trained_on_test_rows_is_named(case):
     model = wrap(forest(case), case, name="all", trained_on=case)
     context = worlds.context(case, model)
     assert "all was trained on 80 of these people: its numbers flatter it" in words_of(told_of("performance", context).page)
-    assert _made_by(model, context)["made_by"] == "trained by its maker on 400 rows, 80 of them test rows"
+    assert _made_by(model, context) == "trained by its maker on 400 rows, 80 of them test rows"
