@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -27,7 +28,7 @@ from dlx.threads import cores, one_thread
 Made = TypeVar("Made")
 Task = Callable[[], Made]
 GLANCE = 0.1  # seconds between two looks at the clock of the progress bar, and for a core that has become idle
-_idle: Semaphore | None = None  # in a fork: the cores on which none of all that were forked computes
+_IDLE: ContextVar[Semaphore | None] = ContextVar("of a fork: the cores on which no process of its run computes", default=None)
 
 
 def side_by_side(tasks: Sequence[Task[Made]], narrator: Narrator, step: str, unit: str) -> list[Made]:
@@ -75,7 +76,7 @@ def as_completed(
 
 def can_fork() -> bool:
     """Return whether this process may be forked, and gains by it: on Linux, without a GPU, and not in a process of others."""
-    if sys.platform != "linux" or cores() < 2 or (_idle is None and multiprocessing.parent_process() is not None):
+    if sys.platform != "linux" or cores() < 2 or (_IDLE.get() is None and multiprocessing.parent_process() is not None):
         return False
     import torch
 
@@ -87,7 +88,7 @@ def _forked(tasks: Sequence[Task[Made]], narrator: Narrator, glance: Callable[[]
 
     The first process has the core of this one, which waits; each of the others one that was idle, as long as it lives.
     """
-    idle = _idle or multiprocessing.get_context("fork").Semaphore(cores() - 1)
+    idle = _IDLE.get() or multiprocessing.get_context("fork").Semaphore(cores() - 1)
     todo, running = deque(range(len(tasks))), dict[Connection, tuple[int, BaseProcess]]()
 
     def ended(pipe: Connection) -> None:
@@ -149,8 +150,7 @@ def _given(pipe: Connection, todo: deque[int]) -> int:
 
 def _work(tasks: Sequence[Task[Made]], narrator: Narrator, idle: Semaphore, ours: Connection, pipe: Connection) -> None:
     """Do one task after another, until nobody is there to ask for more."""
-    global _idle  # noqa: PLW0603 (of this process alone, which does nothing else)
-    _idle = idle
+    _IDLE.set(idle)
     ours.close()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what it forked ends with it
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
